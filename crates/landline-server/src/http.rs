@@ -1,0 +1,18 @@
+//! How HTTP comes in: our own accept loop, what stands on every answer, and how a body is read.
+//!
+//! HTTP/1.1 only: the stock clients speak nothing else through their WebSockets, and its faults are well known.
+//!
+//! Not here: routes and handlers (`client_api`, `connector_api`, `admin_api`), what an error says (`error`).
+
+mod accept;
+mod body;
+mod connection;
+mod cors;
+mod fallback;
+mod layers;
+mod serve;
+
+pub use body::read_body;
+pub use connection::Peer;
+pub use layers::{RequestId, with_layers};
+pub use serve::{ServeLimits, serve};

@@ -1,0 +1,135 @@
+//! What happens to every request and stands on every answer: its id, CORS, `nosniff`, a line in the log, a count in
+//! the metrics, and a 500 instead of a dropped line where a handler panics.
+//!
+//! Invariant: neither a query string nor a path is logged: both may hold a ticket or a secret. The log names the
+//! route's template.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method};
+use landline_core::Entropy;
+use tokio::time::Instant;
+use tracing::{debug, error, warn};
+
+use super::cors::{self, REQUEST_ID};
+use super::fallback;
+use crate::error::ApiError;
+use crate::telemetry::Metrics;
+
+/// The name of one request, in its answer and in the log. An extension of every request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    fn random(entropy: &dyn Entropy) -> Self {
+        let mut bytes = [0; 8];
+        entropy.fill(&mut bytes);
+        Self(format!("{:016x}", u64::from_be_bytes(bytes)).into())
+    }
+
+    /// Sixteen hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[derive(Clone)]
+struct Observer {
+    entropy: Arc<dyn Entropy>,
+    metrics: Arc<Metrics>,
+}
+
+/// Puts the fallbacks below and the layers around a router that is complete otherwise.
+///
+/// The last thing that is done to a router: what is added to it later has none of this.
+pub fn with_layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Arc<Metrics>) -> Router {
+    router
+        .fallback(fallback::no_such_path)
+        .method_not_allowed_fallback(fallback::no_such_method)
+        .layer(from_fn(catch_panic))
+        .layer(cors::layer())
+        .layer(from_fn_with_state(Observer { entropy, metrics }, observe))
+}
+
+async fn catch_panic(request: Request, next: Next) -> Response {
+    // Sound: what the handler shared with others is behind locks that recover, or in the log.
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => ApiError::service_error("a handler panicked").into_response(),
+    }
+}
+
+async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let id = RequestId::random(&*observer.entropy);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(id.clone());
+
+    let mut response = next.run(request).await;
+    if response.status().is_server_error()
+        && let Some(error) = response.extensions_mut().remove::<ApiError>()
+    {
+        response = name_request(error, &id, response);
+    }
+
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    cors::mark_unasked(headers);
+
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    report(&observer.metrics, &id, &method, route, response.status().as_u16(), began.elapsed());
+    response
+}
+
+/// The same answer with the id of the request in its message, so that a user can tell the operator.
+fn name_request(mut error: ApiError, id: &RequestId, old: Response) -> Response {
+    let ApiError { status, message, .. } = &error;
+    let cause = error.cause.as_deref().unwrap_or("-");
+    if status.as_u16() == 500 {
+        error!(request.id = %id, cause, "Answered 500 to request {id}: {cause}");
+    } else {
+        warn!(request.id = %id, status = status.as_u16(), cause, "Answered {status} to request {id}: {message}");
+    }
+    error.message = format!("{message} (request {id})");
+    let mut new = error.into_response();
+    // What the inner layers put on the old answer (CORS) goes over to the new one; its length does not.
+    let own = new.headers().clone();
+    for (name, value) in old.headers() {
+        if name != CONTENT_LENGTH && !own.contains_key(name) {
+            new.headers_mut().append(name, value.clone());
+        }
+    }
+    new
+}
+
+fn report(metrics: &Metrics, id: &RequestId, method: &Method, route: &str, status: u16, latency: Duration) {
+    metrics.request_finished(route, status, latency);
+    debug!(
+        request.id = %id,
+        http.method = %method,
+        http.route = route,
+        http.status = status,
+        latency_ms = latency.as_secs_f64() * 1000.0,
+        "{method} {route} answered {status}"
+    );
+}

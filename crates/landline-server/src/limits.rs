@@ -1,0 +1,75 @@
+//! Every bound of the HTTP side, with its name and its reason. Those that an operator may change are in
+//! [`ServerLimits`]; the rest are constants.
+//!
+//! Not here: bounds of the domain, such as the size of an activity (`landline_core::limits`).
+
+use std::time::Duration;
+
+/// Bounds that an operator may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// How many connections may be open on the public listener, sockets included. At the cap, new ones wait in the
+    /// kernel's queue until another one ends. Default 16,384.
+    pub connections: usize,
+    /// How long a client may take to send the head of a request; also how long an idle connection is kept open for
+    /// the next one. Default 30 s.
+    pub header_timeout: Duration,
+    /// How long a client may take to send the body of a request. Default 30 s.
+    pub body_timeout: Duration,
+    /// How long a shutdown waits for requests that are under way. Longer than the bot has to answer, or accepted
+    /// sends are cut off. Default 20 s.
+    pub drain: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(20),
+        }
+    }
+}
+
+/// The largest head of a request, in bytes: a token and a cookie jar fit, a flood does not.
+pub const REQUEST_HEAD_BYTES: usize = 32 * 1024;
+
+/// How many header fields a request may have.
+pub const REQUEST_HEADERS: usize = 100;
+
+/// How many connections the admin listener takes: an operator, a probe and a scraper or two.
+pub const ADMIN_CONNECTIONS: usize = 64;
+
+/// How long to wait before accepting again after the machine ran out of descriptors or memory; doubled each time.
+pub const ACCEPT_BACKOFF_MIN: Duration = Duration::from_millis(10);
+
+/// The longest wait before accepting again.
+pub const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// How much of a body that is too large is read and thrown away, so that the sender gets to see the 413: a
+/// connection that is closed with unread data behind it is reset, and the answer is lost with it.
+pub const OVERSIZE_DISCARD_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long such a body is read and thrown away.
+pub const OVERSIZE_DISCARD_TIME: Duration = Duration::from_secs(5);
+
+/// How long a browser may remember a preflight.
+pub const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3600);
+
+/// How long one connection to a bot may take to come up; shorter than the bot's deadline, so that there is time for
+/// another attempt.
+pub const BOT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many idle connections to one bot are kept.
+pub const BOT_IDLE_CONNECTIONS: usize = 32;
+
+/// How long an idle connection to a bot is kept. Shorter than what stock bots do (Node closes after 5 s), so that it
+/// is we who close first.
+pub const BOT_IDLE_TIME: Duration = Duration::from_secs(3);
+
+/// The largest head of a bot's answer, in bytes.
+pub const BOT_ANSWER_HEAD_BYTES: usize = 64 * 1024;
+
+/// How many header fields a bot's answer may have.
+pub const BOT_ANSWER_HEADERS: usize = 100;

@@ -1,0 +1,8 @@
+//! What the server tells of itself: metrics.
+//!
+//! Not here: where the log goes, which the command decides (`landline`).
+
+pub mod metrics;
+mod process;
+
+pub use metrics::{ActivityOrigin, DeliveryOutcome, Metrics, SocketClosed};

@@ -1,0 +1,300 @@
+//! The metrics, as functions named for what happened. Name, unit and buckets of each stand here and nowhere else.
+//!
+//! Invariant: the number of series is bounded. Labels come from enums, from route templates (never from paths, which
+//! hold ids and secrets) and from status codes.
+//!
+//! Not here: the page that shows them (`admin_api`).
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::process::ProcessCollector;
+
+/// Who sent an activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum ActivityOrigin {
+    /// Through the client API.
+    Client,
+    /// Through the Connector API, or in the bot's answer.
+    Bot,
+}
+
+/// Why a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum SocketClosed {
+    /// The client closed it, or its line broke.
+    Client,
+    /// The client answered no ping.
+    Silent,
+    /// The client took its frames too slowly.
+    Slow,
+    /// One socket too many on the conversation.
+    Collision,
+    /// The server is shutting down.
+    Shutdown,
+    /// The log could not be read.
+    Store,
+}
+
+/// How an attempt to bring an activity to the bot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum DeliveryOutcome {
+    /// The bot took it (2xx).
+    Accepted,
+    /// The bot answered with another status.
+    Refused,
+    /// Provably nothing reached the bot.
+    NotReached,
+    /// No answer in time.
+    TimedOut,
+    /// The line broke, or the answer was no answer.
+    Broken,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OriginLabels {
+    from: ActivityOrigin,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedLabels {
+    reason: SocketClosed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: DeliveryOutcome,
+}
+
+/// From half a millisecond to half a minute: appends sit at the low end, waiting for a bot at the high one.
+const LATENCY_BUCKETS: [f64; 15] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0];
+
+fn latency() -> Histogram {
+    Histogram::new(LATENCY_BUCKETS)
+}
+
+/// All metrics of one server. Passed around in an `Arc`; there is no global one, so tests do not share any.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    activities: Family<OriginLabels, Counter>,
+    append_latency: Histogram,
+    sockets: Gauge,
+    sockets_closed: Family<ClosedLabels, Counter>,
+    deliveries: Family<OutcomeLabels, Counter>,
+    delivery_latency: Histogram,
+    polls_held: Counter,
+    connections: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("landline"),
+            requests: Family::default(),
+            request_latency: Family::new_with_constructor(latency),
+            activities: Family::default(),
+            append_latency: latency(),
+            sockets: Gauge::default(),
+            sockets_closed: Family::default(),
+            deliveries: Family::default(),
+            delivery_latency: latency(),
+            polls_held: Counter::default(),
+            connections: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let Self { registry, .. } = self;
+        registry.register("requests", "Requests answered, by route and status", self.requests.clone());
+        registry.register_with_unit(
+            "request_duration",
+            "Time from the head of a request to the head of its answer, by route",
+            Unit::Seconds,
+            self.request_latency.clone(),
+        );
+        registry.register(
+            "activities",
+            "Activities accepted: durable and acknowledged, by who sent them",
+            self.activities.clone(),
+        );
+        registry.register_with_unit(
+            "append_duration",
+            "Time until an append was durable",
+            Unit::Seconds,
+            self.append_latency.clone(),
+        );
+        registry.register("sockets", "Open streams", self.sockets.clone());
+        registry.register("sockets_closed", "Streams that ended, by reason", self.sockets_closed.clone());
+        registry.register("deliveries", "Attempts to reach a bot, by outcome", self.deliveries.clone());
+        registry.register_with_unit(
+            "delivery_duration",
+            "Time of one attempt to reach a bot",
+            Unit::Seconds,
+            self.delivery_latency.clone(),
+        );
+        registry.register("polls_held", "Polls that were held open for something to come", self.polls_held.clone());
+        registry.register("connections", "Open connections of the public listener", self.connections.clone());
+        registry.register_collector(Box::new(ProcessCollector));
+    }
+
+    /// A request was answered. The route is the template, or `unmatched`.
+    pub fn request_finished(&self, route: &str, status: u16, latency: Duration) {
+        self.requests.get_or_create(&RequestLabels { route: route.to_owned(), status }).inc();
+        self.request_latency
+            .get_or_create(&RouteLabels { route: route.to_owned() })
+            .observe(latency.as_secs_f64());
+    }
+
+    /// An activity is durable, and its sender was told so or is about to be.
+    pub fn activity_accepted(&self, from: ActivityOrigin) {
+        self.activities.get_or_create(&OriginLabels { from }).inc();
+    }
+
+    /// An append is durable; the latency counts from when it was asked for.
+    pub fn append_committed(&self, latency: Duration) {
+        self.append_latency.observe(latency.as_secs_f64());
+    }
+
+    /// A stream was opened. Every call is matched by one of [`Metrics::socket_closed`].
+    pub fn socket_opened(&self) {
+        self.sockets.inc();
+    }
+
+    /// A stream ended.
+    pub fn socket_closed(&self, reason: SocketClosed) {
+        self.sockets.dec();
+        self.sockets_closed.get_or_create(&ClosedLabels { reason }).inc();
+    }
+
+    /// One attempt to reach a bot ended.
+    pub fn delivery_finished(&self, outcome: DeliveryOutcome, latency: Duration) {
+        self.deliveries.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.delivery_latency.observe(latency.as_secs_f64());
+    }
+
+    /// A poll with `wait` found nothing at once and is being held.
+    pub fn poll_held(&self) {
+        self.polls_held.inc();
+    }
+
+    /// A connection was accepted; it is counted until the guard is dropped.
+    pub fn connection_opened(&self) -> ConnectionGuard {
+        self.connections.inc();
+        ConnectionGuard { connections: self.connections.clone() }
+    }
+
+    /// The page for the scraper, in OpenMetrics text.
+    ///
+    /// # Errors
+    /// Only if a metric cannot be written as text, which is a bug.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        let mut page = String::new();
+        encode(&mut page, &self.registry)?;
+        Ok(page)
+    }
+}
+
+/// Counts one connection for as long as it lives.
+#[derive(Debug)]
+pub struct ConnectionGuard {
+    connections: Gauge,
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.connections.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn assert_line(page: &str, line: &str) {
+        assert!(page.lines().any(|l| l == line), "{line:?} is missing from:\n{page}");
+    }
+
+    #[test]
+    fn events_are_counted_under_their_names() {
+        let metrics = Metrics::new();
+
+        metrics.request_finished("/v3/directline/conversations", 201, Duration::from_millis(3));
+        metrics.activity_accepted(ActivityOrigin::Client);
+        metrics.activity_accepted(ActivityOrigin::Client);
+        metrics.append_committed(Duration::from_micros(700));
+        metrics.socket_opened();
+        metrics.socket_opened();
+        metrics.socket_closed(SocketClosed::Collision);
+        metrics.delivery_finished(DeliveryOutcome::NotReached, Duration::from_secs(1));
+        metrics.poll_held();
+
+        let page = metrics.render().unwrap();
+        assert_line(&page, r#"landline_requests_total{route="/v3/directline/conversations",status="201"} 1"#);
+        assert_line(&page, r#"landline_activities_total{from="Client"} 2"#);
+        assert_line(&page, r#"landline_append_duration_seconds_bucket{le="0.001"} 1"#);
+        assert_line(&page, r#"landline_append_duration_seconds_bucket{le="0.0005"} 0"#);
+        assert_line(&page, "landline_sockets 1");
+        assert_line(&page, r#"landline_sockets_closed_total{reason="Collision"} 1"#);
+        assert_line(&page, r#"landline_deliveries_total{outcome="NotReached"} 1"#);
+        assert_line(&page, "landline_polls_held_total 1");
+        assert_line(&page, "# EOF");
+    }
+
+    #[test]
+    fn a_connection_counts_for_as_long_as_its_guard_lives() {
+        let metrics = Metrics::new();
+        let guard = metrics.connection_opened();
+        assert_line(&metrics.render().unwrap(), "landline_connections 1");
+        drop(guard);
+        assert_line(&metrics.render().unwrap(), "landline_connections 0");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_process_shows_its_memory_and_descriptors() {
+        let page = Metrics::new().render().unwrap();
+        for name in ["process_resident_memory_bytes ", "process_open_fds "] {
+            let line = page.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("no {name}in:\n{page}"));
+            let value: f64 = line[name.len()..].parse().unwrap();
+            assert!(value > 0.0, "{line}");
+        }
+    }
+}

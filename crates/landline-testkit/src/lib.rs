@@ -1,0 +1,20 @@
+//! What the tests of Landline share. A development crate: nothing that ships depends on it.
+//!
+//! - [`history`] and [`checker`]: what clients did and saw, one line per event, and the invariants I1 to I8
+//!   judged over it. No I/O but reading and writing the file; for the crash campaign, and for whoever tests a
+//!   server, an engine or a simulation.
+//! - [`process`], [`client`], [`bot`]: a real `landline` process, and a client and a bot that speak to it over
+//!   loopback; [`server::TestServer`] ties the three together.
+//!
+//! The harness reads the wire on its own and shares no type with the server, so that a mistake in the server's
+//! types cannot hide itself here.
+//!
+//! Not here: tests of one crate's insides (they stand in that crate), stock clients and bots (`e2e/`).
+
+pub mod bot;
+pub mod checker;
+pub mod client;
+pub mod history;
+pub mod line;
+pub mod process;
+pub mod server;

@@ -1,0 +1,229 @@
+//! The secret of a site, as text: what its owner puts into a configuration and a client into a header.
+//!
+//! Two kinds: a text of the owner's choice, and one made here. One made here is `lls_`, then 256 random
+//! bits in 43 letters and digits, then six check digits, so that secret scanners find it in places
+//! where it should not be, and a slip of the pen is told apart from another secret.
+//!
+//! Not here: what is kept of a secret, and how it is compared (`secret.rs`).
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::limits::{MAX_SECRET_CHARS, MIN_SECRET_CHARS};
+use crate::secret::SecretDigest;
+
+/// What every secret that was made here begins with.
+const PREFIX: &str = "lls_";
+
+/// Letters and digits that hold 256 bits: 62 to the power of 43 is a little more than two to the power of 256.
+const BODY_CHARS: usize = 43;
+
+/// Letters and digits that hold the 32 bits of the check.
+const CHECK_CHARS: usize = 6;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The secret of a site. Whoever has it opens every conversation of the site.
+#[derive(Clone)]
+pub struct SiteSecret(Box<str>);
+
+/// Why a text cannot be a site secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WeakSecret {
+    /// Easily guessed, or cut off when it was copied.
+    #[error(
+        "the secret has {actual} characters, at least {MIN_SECRET_CHARS} are needed; leave it out to have one made"
+    )]
+    TooShort {
+        /// How many it has.
+        actual: usize,
+    },
+    /// No client could send it.
+    #[error("the secret has {actual} characters, at most {MAX_SECRET_CHARS} are allowed")]
+    TooLong {
+        /// How many it has.
+        actual: usize,
+    },
+    /// Mostly the line end of a file; cutting it off silently would make two spellings of one secret.
+    #[error("the secret begins or ends with white space; remove it (a file must end without a line break)")]
+    SurroundingSpace,
+    /// No client could send it in a header.
+    #[error("the secret may hold only visible ASCII characters: letters, digits and punctuation, no spaces")]
+    NotVisible,
+    /// It looks like one that was made here, and the check digits say that it is not.
+    #[error("the secret begins with \"lls_\" but its check digits are wrong; copy it again")]
+    Mistyped,
+}
+
+impl SiteSecret {
+    /// The fewest characters that a secret has.
+    pub const MIN_CHARS: usize = MIN_SECRET_CHARS;
+
+    /// Takes a text of the owner's choice.
+    ///
+    /// # Errors
+    /// [`WeakSecret`] for what is not 32 to 512 visible ASCII characters.
+    pub fn from_text(text: &str) -> Result<Self, WeakSecret> {
+        if text.trim() != text {
+            return Err(WeakSecret::SurroundingSpace);
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(WeakSecret::NotVisible);
+        }
+        match text.len() {
+            actual if actual < MIN_SECRET_CHARS => Err(WeakSecret::TooShort { actual }),
+            actual if actual > MAX_SECRET_CHARS => Err(WeakSecret::TooLong { actual }),
+            _ if is_mistyped(text) => Err(WeakSecret::Mistyped),
+            _ => Ok(Self(text.into())),
+        }
+    }
+
+    /// Makes a secret of 256 random bits.
+    pub fn from_random(bytes: &[u8; 32]) -> Self {
+        let mut text = format!("{PREFIX}{}", base62::<BODY_CHARS>(bytes));
+        let check = check_digits(&text);
+        text.push_str(&check);
+        Self(text.into())
+    }
+
+    /// What the registry keeps of it.
+    pub fn digest(&self) -> SecretDigest {
+        SecretDigest::of(&self.0)
+    }
+
+    /// The text itself, to be shown once to its owner.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SiteSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SiteSecret(redacted)")
+    }
+}
+
+/// True for a text of the form of our own secrets whose check digits are not those of its body.
+fn is_mistyped(text: &str) -> bool {
+    let ours = text.len() == PREFIX.len() + BODY_CHARS + CHECK_CHARS
+        && text.strip_prefix(PREFIX).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let (head, check) = text.split_at_checked(text.len().saturating_sub(CHECK_CHARS)).unwrap_or((text, ""));
+    ours && check_digits(head) != check
+}
+
+fn check_digits(head: &str) -> String {
+    base62::<CHECK_CHARS>(digest(&SHA256, head.as_bytes()).as_ref().get(..4).unwrap_or_default())
+}
+
+/// The number that these bytes are (the first is the highest), in `CHARS` digits to the base of 62.
+fn base62<const CHARS: usize>(bytes: &[u8]) -> String {
+    let mut number = bytes.to_vec();
+    let mut digits = [0_u8; CHARS];
+    for digit in digits.iter_mut().rev() {
+        let mut rest = 0_u16;
+        for byte in &mut number {
+            let dividend = rest << 8 | u16::from(*byte);
+            *byte = low_byte(dividend / 62);
+            rest = dividend % 62;
+        }
+        *digit = low_byte(rest);
+    }
+    digits.iter().filter_map(|digit| ALPHABET.get(usize::from(*digit))).copied().map(char::from).collect()
+}
+
+/// Both uses are below 256: a rest is below 62, and a quotient below 256 because the rest before it was below 62.
+fn low_byte(number: u16) -> u8 {
+    number.to_le_bytes()[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_text_of_the_owners_choice() {
+        check(&"x".repeat(32), None);
+        check(&"x".repeat(512), None);
+        check("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", None);
+        check(&"x".repeat(31), Some(WeakSecret::TooShort { actual: 31 }));
+        check(&"x".repeat(513), Some(WeakSecret::TooLong { actual: 513 }));
+        check("", Some(WeakSecret::TooShort { actual: 0 }));
+        for space in [" ", "\n", "\r\n", "\t", "\u{a0}"] {
+            check(&format!("{}{space}", "x".repeat(40)), Some(WeakSecret::SurroundingSpace));
+            check(&format!("{space}{}", "x".repeat(40)), Some(WeakSecret::SurroundingSpace));
+            check(&format!("{0}{space}{0}", "x".repeat(40)), Some(WeakSecret::NotVisible));
+        }
+        check(&"é".repeat(40), Some(WeakSecret::NotVisible));
+        check(&"\0".repeat(40), Some(WeakSecret::NotVisible));
+        check(&format!("lls_{}", "a".repeat(49)), Some(WeakSecret::Mistyped));
+        check(&format!("lls_{}", "a".repeat(48)), None);
+        check(&format!("lls_{}", "-".repeat(49)), None);
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<WeakSecret>) {
+        assert_eq!(SiteSecret::from_text(text).err(), expected, "{text:?}");
+    }
+
+    #[test]
+    fn the_smallest_and_the_largest_random_secret() {
+        let zero = SiteSecret::from_random(&[0; 32]);
+        assert!(zero.expose().starts_with(&format!("lls_{}", "0".repeat(43))));
+        // Two to the power of 256, less one, to the base of 62: every bit found its place.
+        let most = SiteSecret::from_random(&[255; 32]);
+        let value = most.expose()[4..47].bytes().fold([0_u8; 32], |number, letter| {
+            let digit = ALPHABET.iter().position(|a| *a == letter).unwrap();
+            let mut carry = digit;
+            let mut next = number;
+            for byte in next.iter_mut().rev() {
+                let sum = usize::from(*byte) * 62 + carry;
+                *byte = u8::try_from(sum % 256).unwrap();
+                carry = sum / 256;
+            }
+            assert_eq!(carry, 0);
+            next
+        });
+        assert_eq!(value, [255; 32]);
+    }
+
+    #[test]
+    fn debug_output_holds_nothing_of_it() {
+        assert_eq!(format!("{:?}", SiteSecret::from_random(&[7; 32])), "SiteSecret(redacted)");
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_made_here_can_be_configured(bytes: [u8; 32]) {
+            let secret = SiteSecret::from_random(&bytes);
+            prop_assert_eq!(secret.expose().len(), PREFIX.len() + BODY_CHARS + CHECK_CHARS);
+            let again = SiteSecret::from_text(secret.expose()).unwrap();
+            prop_assert_eq!(again.digest(), secret.digest());
+        }
+
+        #[test]
+        fn one_wrong_letter_is_noticed(bytes: [u8; 32], at in 4_usize..53, to in "[0-9A-Za-z]") {
+            let secret = SiteSecret::from_random(&bytes);
+            let mut text = secret.expose().to_owned();
+            text.replace_range(at..=at, &to);
+            prop_assert_eq!(SiteSecret::from_text(&text).is_ok(), text == secret.expose());
+        }
+
+        #[test]
+        fn different_bits_make_different_secrets(a: [u8; 32], b: [u8; 32]) {
+            let (one, two) = (SiteSecret::from_random(&a), SiteSecret::from_random(&b));
+            prop_assert_eq!(one.expose() == two.expose(), a == b);
+        }
+
+        #[test]
+        fn any_text_is_taken_or_refused_and_never_quoted(text in ".{1,600}") {
+            match SiteSecret::from_text(&text) {
+                Ok(secret) => prop_assert_eq!(secret.expose(), text),
+                Err(refused) if text.len() > 8 => prop_assert!(!refused.to_string().contains(&text)),
+                Err(_) => {}
+            }
+        }
+    }
+}

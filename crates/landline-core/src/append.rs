@@ -1,0 +1,215 @@
+//! The only door to a log: everything that is logged gets its id, its time and its place here.
+//!
+//! Appends to one conversation are queued in the order of their positions without waiting for one another, so that
+//! many of them share one write to disk. The store has the last word: where it disagrees about the tail, the door
+//! is opened anew from what the store says and the append is made again.
+//!
+//! Invariant: timestamps within a conversation never go back; ids are made of positions.
+//!
+//! Not here: what may be appended (`client_send`, `bot_send`), who is told (`hub`, `delivery`).
+
+use std::sync::Arc;
+
+use landline_protocol::{Activity, ActivityId, ConversationId, Position, Timestamp, UserId};
+
+use crate::conversations::Conversations;
+use crate::delivery::Turn;
+use crate::facts::Facts;
+use crate::hub::Topic;
+use crate::limits::APPEND_TRIES;
+use crate::store::{
+    Append, AppendError, Appended, Audience, Damage, DeliveryState, Head, IdempotencyKey, NewRecord, ReadError, Record,
+    StoreError,
+};
+
+/// What is known of the end of a log, by whoever appends to it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    last: Position,
+    tail: Position,
+    last_time: Timestamp,
+    facts: Arc<Facts>,
+    /// Resolves when the delivery before the next one is over.
+    last_turn: Option<tokio::sync::watch::Receiver<()>>,
+    /// Counts how often the door was opened anew, so that of many appends that failed together only one does so.
+    generation: u64,
+}
+
+impl Door {
+    pub(crate) fn new(conversation: &ConversationId, head: Head) -> Result<Self, Damage> {
+        let facts = Facts::from_bytes(conversation, &head.facts)?;
+        Ok(Self {
+            last: head.last,
+            tail: head.tail,
+            last_time: head.last_time,
+            facts: Arc::new(facts),
+            last_turn: None,
+            generation: 0,
+        })
+    }
+
+    pub(crate) fn facts(&self) -> Arc<Facts> {
+        Arc::clone(&self.facts)
+    }
+
+    /// The place of the delivery of what the conversation began with.
+    pub(crate) fn first_turn(&mut self) -> Turn {
+        Turn::behind(&mut self.last_turn)
+    }
+}
+
+/// What is to be logged, before it has a place.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) activity: Activity,
+    pub(crate) audience: Audience,
+    /// Whether the bot is to get it.
+    pub(crate) to_bot: bool,
+}
+
+/// One append.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// At least one.
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) key: Option<IdempotencyKey>,
+    /// A user who joins with it; nothing is appended where the bot knows of them.
+    pub(crate) joins: Option<UserId>,
+}
+
+/// What was logged and is durable.
+#[derive(Debug)]
+pub(crate) struct Logged {
+    pub(crate) id: ActivityId,
+    pub(crate) activity: Activity,
+    /// Its place in the order of deliveries, where the bot is to get it.
+    pub(crate) turn: Option<Turn>,
+}
+
+/// What became of an [`Entry`].
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Logged(Vec<Logged>),
+    /// The key was seen; the first send has this id.
+    Repeat(ActivityId),
+    /// The user who was to join is a member already.
+    Known,
+}
+
+struct Sealed {
+    logged: Vec<Logged>,
+    records: Vec<Record>,
+    deliveries: Vec<Option<DeliveryState>>,
+}
+
+impl Conversations {
+    /// Appends, and tells the readers. Runs to its end once it is called in a tracked task.
+    pub(crate) async fn append(&self, topic: &Topic, entry: &Entry) -> Result<Outcome, AppendError> {
+        for _ in 0..APPEND_TRIES {
+            if topic.is_deleted() {
+                return Err(AppendError::NotFound);
+            }
+            let (sealed, written, generation) = {
+                let mut door = topic.door();
+                let facts = match &entry.joins {
+                    None => None,
+                    Some(user) => match door.facts.joined_by(user) {
+                        Some(joined) => Some(joined),
+                        None => return Ok(Outcome::Known),
+                    },
+                };
+                let sealed = door.seal(topic, entry, self.now()).ok_or_else(out_of_positions)?;
+                let append = Append {
+                    conversation: topic.id.clone(),
+                    expected_tail: sealed.records[0].position,
+                    records: sealed.new_records(),
+                    idempotency: entry.key.clone(),
+                    facts: facts.as_ref().map(Facts::to_bytes),
+                };
+                if let Some(facts) = facts {
+                    door.facts = Arc::new(facts);
+                }
+                (sealed, self.store().append(append), door.generation)
+            };
+            match written.await {
+                Ok(Appended::Done) => {
+                    topic.publish(sealed.records);
+                    return Ok(Outcome::Logged(sealed.logged));
+                }
+                Ok(Appended::Duplicate { position }) => {
+                    // Nothing was written, so the door is one step ahead of the log.
+                    self.reopen(topic, generation).await?;
+                    return Ok(Outcome::Repeat(ActivityId { conversation: topic.id.clone(), position }));
+                }
+                Err(AppendError::Conflict { .. }) => self.reopen(topic, generation).await?,
+                Err(error) => {
+                    // The first error says more than a second one about the same store would.
+                    let _ = self.reopen(topic, generation).await;
+                    return Err(error);
+                }
+            }
+        }
+        Err(AppendError::Unavailable(StoreError("too many appends at once in one conversation".into())))
+    }
+
+    /// Takes the end of the log from the store again, unless somebody did since `generation`.
+    async fn reopen(&self, topic: &Topic, generation: u64) -> Result<(), AppendError> {
+        if topic.door().generation != generation {
+            return Ok(());
+        }
+        let head = self.store().head(&topic.id).await.map_err(|error| match error {
+            ReadError::NotFound | ReadError::PastTail { .. } => AppendError::NotFound,
+            ReadError::Damaged(damage) => damage.into(),
+            ReadError::Unavailable(error) => AppendError::Unavailable(error),
+        })?;
+        topic.grew_to(head.last);
+        let fresh = Door::new(&topic.id, head)?;
+        let mut door = topic.door();
+        if door.generation == generation {
+            let last_turn = door.last_turn.take();
+            *door = Door { generation: generation + 1, last_turn, ..fresh };
+        }
+        Ok(())
+    }
+}
+
+impl Door {
+    /// Gives every draft its place, and moves on behind the last; `None` when there are no more numbers.
+    fn seal(&mut self, topic: &Topic, entry: &Entry, now: Timestamp) -> Option<Sealed> {
+        let time = now.max(self.last_time);
+        let mut position = self.tail;
+        let mut previous = self.last;
+        let mut sealed = Sealed { logged: Vec::new(), records: Vec::new(), deliveries: Vec::new() };
+        for draft in &entry.drafts {
+            let id = ActivityId { conversation: topic.id.clone(), position };
+            let mut activity = draft.activity.clone();
+            activity.stamp(&id.to_string(), &topic.id, time);
+            let body = activity.to_json();
+            sealed.records.push(Record { position, previous, time, audience: draft.audience, body });
+            sealed.deliveries.push(draft.to_bot.then_some(DeliveryState::Pending));
+            let turn = draft.to_bot.then(|| Turn::behind(&mut self.last_turn));
+            sealed.logged.push(Logged { id, activity, turn });
+            previous = position;
+            position = position.next()?;
+        }
+        self.last = previous;
+        self.tail = position;
+        self.last_time = time;
+        Some(sealed)
+    }
+}
+
+impl Sealed {
+    fn new_records(&self) -> Vec<(NewRecord, Option<DeliveryState>)> {
+        let records = self.records.iter().map(|record| NewRecord {
+            time: record.time,
+            audience: record.audience,
+            body: record.body.clone(),
+        });
+        records.zip(self.deliveries.iter().copied()).collect()
+    }
+}
+
+fn out_of_positions() -> AppendError {
+    AppendError::Unavailable(StoreError("the conversation has no positions left".into()))
+}

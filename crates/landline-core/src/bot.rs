@@ -1,0 +1,56 @@
+//! What the domain knows of a bot: a name, an address, and how one attempt to reach it can end.
+//!
+//! Not here: when to try (`delivery`), how to speak HTTP (`landline-server`).
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use landline_protocol::BotName;
+use tokio::time::Instant;
+
+/// One `POST` of one activity.
+#[derive(Clone, Debug)]
+pub struct BotRequest {
+    /// To whom.
+    pub bot: BotName,
+    /// The activity as the bot gets it.
+    pub body: Bytes,
+    /// When to give up.
+    pub deadline: Instant,
+    /// How much of the answer to read, in bytes.
+    pub max_answer_bytes: usize,
+}
+
+/// What the bot answered, whatever its status.
+#[derive(Clone, Debug)]
+pub struct BotAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+/// Why there is no answer. The difference between the first and the others decides whether to try again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BotFailure {
+    /// Provably no byte of the request reached the bot: no such name, refused, TLS failed, or cut before it was sent.
+    #[error("the bot could not be reached: {0}")]
+    NotReached(String),
+    /// No answer before the deadline, though the bot may have got the request.
+    #[error("the bot did not answer in time")]
+    TimedOut,
+    /// The line broke after the request was, or may have been, sent.
+    #[error("the bot's answer was cut off: {0}")]
+    Broken(String),
+    /// There was an answer, but it breaks a rule (too large, not HTTP). The bot did get the request.
+    #[error("the bot's answer cannot be used: {0}")]
+    BadAnswer(String),
+}
+
+/// How bots are reached. An argument, so that tests decide what a bot does.
+pub trait BotTransport: fmt::Debug + Send + Sync + 'static {
+    /// Makes one attempt. Ends at the deadline: as [`BotFailure::NotReached`] where the line was not even up.
+    fn post(&self, request: BotRequest) -> Pin<Box<dyn Future<Output = Result<BotAnswer, BotFailure>> + Send>>;
+}

@@ -1,0 +1,108 @@
+//! A bot speaks, by the Connector API or in its HTTP answer: the same door to the log as for clients.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use landline_protocol::{Activity, ActivityId, BotName, ConversationId, Position};
+
+use crate::append::{Draft, Entry, Outcome};
+use crate::conversations::{Conversations, NotLogged, Unavailable};
+use crate::hub::Topic;
+use crate::store::{Audience, PageLimit, StoreError};
+use crate::transient;
+
+/// Why a bot's activity was not, or not certainly, logged.
+#[derive(Debug, thiserror::Error)]
+pub enum BotSendError {
+    /// Nothing was logged: a property is absent.
+    #[error("the property {0:?} is required")]
+    Missing(&'static str),
+    /// Not, or not certainly, logged. A conversation of another bot is *not found*.
+    #[error(transparent)]
+    NotLogged(#[from] NotLogged),
+}
+
+impl Conversations {
+    /// Logs an activity of a bot. Returns the id that clients see, once it is durable.
+    ///
+    /// `reply_to` is what the path named: it becomes `replyToId` where the activity has none. One that names nothing
+    /// that clients can see is left out, because Web Chat holds such a message back for five seconds.
+    ///
+    /// Runs to its end also when the caller goes away.
+    ///
+    /// # Errors
+    /// [`BotSendError`].
+    // Boxed because a delivery may log an answer, and logging is a part of what delivers.
+    pub fn send_from_bot<'a>(
+        &'a self,
+        bot: &'a BotName,
+        conversation: &'a ConversationId,
+        activity: Activity,
+        reply_to: Option<&'a str>,
+    ) -> Pin<Box<dyn Future<Output = Result<String, BotSendError>> + Send + 'a>> {
+        let this = self.clone();
+        let (bot, conversation, reply_to) = (bot.clone(), conversation.clone(), reply_to.map(str::to_owned));
+        let sent = self.tasks().spawn(async move { this.log_from_bot(bot, conversation, activity, reply_to).await });
+        Box::pin(async move {
+            sent.await.unwrap_or_else(|_| {
+                Err(NotLogged::Unknown(StoreError("the task that logged it has failed".into())).into())
+            })
+        })
+    }
+
+    async fn log_from_bot(
+        &self,
+        bot: BotName,
+        conversation: ConversationId,
+        mut activity: Activity,
+        reply_to: Option<String>,
+    ) -> Result<String, BotSendError> {
+        let kind = activity.kind().ok_or(BotSendError::Missing("type"))?;
+        let topic = self.topic(&conversation).await.map_err(|e| NotLogged::from(Unavailable::from(e)))?;
+        if topic.door().facts().bot != bot {
+            return Err(NotLogged::from(Unavailable::NotFound).into());
+        }
+        activity.set_from(bot.as_str(), "bot");
+        self.set_reply_to(&topic, &mut activity, reply_to).await;
+        if kind == "typing" {
+            return Ok(transient::send(&topic, self.entropy(), self.now(), activity).0);
+        }
+        // No client ever sees a conversationUpdate, whoever sends it.
+        let audience = if kind == "conversationUpdate" { Audience::Bot } else { Audience::Everyone };
+        let draft = Draft { activity, audience, to_bot: false };
+        let entry = Entry { drafts: vec![draft], key: None, joins: None };
+        match self.append(&topic, &entry).await.map_err(NotLogged::from)? {
+            Outcome::Logged(logged) => Ok(logged.into_iter().map(|logged| logged.id.to_string()).collect()),
+            Outcome::Repeat(id) => Ok(id.to_string()),
+            Outcome::Known => Ok(String::new()),
+        }
+    }
+
+    async fn set_reply_to(&self, topic: &Topic, activity: &mut Activity, path: Option<String>) {
+        let Some(id) = activity.reply_to_id().or(path) else { return };
+        let known = match id.parse::<ActivityId>() {
+            Ok(named) if named.conversation == topic.id => self.is_visible(topic, named.position).await,
+            _ => false,
+        };
+        if known {
+            activity.properties_mut().set_text("replyToId", &id);
+        } else {
+            activity.properties_mut().remove("replyToId");
+        }
+    }
+
+    /// Whether clients can see a record there. When in doubt, not: a reply without a reference is still a reply.
+    async fn is_visible(&self, topic: &Topic, position: Position) -> bool {
+        let before = Position::new(position.get().saturating_sub(1));
+        let one = PageLimit { records: 1, bytes: 1 };
+        let in_memory = topic.ring().read(before, one);
+        let records = match in_memory {
+            Some(records) => records,
+            None => match self.store().read(&topic.id, before, one).await {
+                Ok(page) => page.records,
+                Err(_) => return false,
+            },
+        };
+        records.first().is_some_and(|r| r.position == position && r.audience == Audience::Everyone)
+    }
+}

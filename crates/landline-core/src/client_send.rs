@@ -1,0 +1,185 @@
+//! A client sends: logged first, then brought to the bot, then answered.
+//!
+//! The answer and the log are independent facts: what was logged stays logged, whatever the bot does.
+
+use landline_protocol::{Activity, ActivityId, ChannelAccount, ConversationId, InvalidId};
+use tokio::time::Instant;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::append::{Draft, Entry, Logged, Outcome};
+use crate::conversations::{Conversations, NotLogged, Unavailable};
+use crate::delivery::{Delivered, Job, Turn, outcome};
+use crate::hub::Topic;
+use crate::limits::MAX_IDEMPOTENCY_KEY_BYTES;
+use crate::store::{Audience, IdempotencyKey, ReadError, StoreError};
+use crate::transient;
+
+/// An activity from a client.
+#[derive(Debug)]
+pub struct ClientSend {
+    /// Where to.
+    pub conversation: ConversationId,
+    /// The user of the token. Wins over what the activity says; where there is none, `from.id` counts.
+    pub user: Option<ChannelAccount>,
+    /// What the client sent.
+    pub activity: Activity,
+    /// The client's name for this send (`Idempotency-Key`); `channelData.clientActivityID` serves where there is none.
+    pub idempotency_key: Option<String>,
+}
+
+/// Why a send is not answered with an id alone.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// Nothing was logged: a property is absent.
+    #[error("the property {0:?} is required")]
+    Missing(&'static str),
+    /// Nothing was logged: a value is not allowed.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// Nothing was logged: the bot has too much to do already.
+    #[error("the bot has too many activities under way; send again in a moment")]
+    Busy,
+    /// Not, or not certainly, logged.
+    #[error(transparent)]
+    NotLogged(#[from] NotLogged),
+    /// Logged under this id, and not, or not certainly, taken by the bot. A repeat with the same key tries once more.
+    #[error("activity {id} is in the conversation, but the bot did not take it")]
+    Bot {
+        /// The id of the activity.
+        id: String,
+        /// What became of the delivery; never [`Delivered::Accepted`].
+        delivered: Delivered,
+    },
+}
+
+impl From<Unavailable> for SendError {
+    fn from(error: Unavailable) -> Self {
+        Self::NotLogged(error.into())
+    }
+}
+
+impl From<ReadError> for SendError {
+    fn from(error: ReadError) -> Self {
+        Unavailable::from(error).into()
+    }
+}
+
+/// Activity types that only the service sends.
+const NOT_FOR_CLIENTS: [&str; 2] = ["conversationUpdate", "contactRelationUpdate"];
+
+impl Conversations {
+    /// Logs an activity of a client and brings it to the bot. Returns its id once the bot has taken it.
+    ///
+    /// Runs to its end also when the caller goes away.
+    ///
+    /// # Errors
+    /// [`SendError`]; its variants say what was logged.
+    pub async fn send_from_client(&self, send: ClientSend) -> Result<String, SendError> {
+        let this = self.clone();
+        let sent = self.tasks().spawn(async move { this.send_to_the_end(send).await });
+        sent.await.unwrap_or_else(|_| {
+            Err(SendError::NotLogged(NotLogged::Unknown(StoreError("the task that sent it has failed".into()))))
+        })
+    }
+
+    async fn send_to_the_end(&self, send: ClientSend) -> Result<String, SendError> {
+        let topic = self.topic(&send.conversation).await?;
+        let facts = topic.door().facts();
+        let kind = send.activity.kind().ok_or(SendError::Missing("type"))?;
+        if NOT_FOR_CLIENTS.contains(&kind.as_str()) {
+            return Err(SendError::NotAllowed(format!("clients may not send activities of type {kind}")));
+        }
+        let user = sender(&send, facts.bot.as_str())?;
+        let activity = as_from(send.activity, &user);
+        let permit = self.deliveries().permit(&facts.bot).ok_or(SendError::Busy)?;
+        self.ensure_member(&topic, &user).await?;
+        let deadline = Instant::now() + self.limits().bot_deadline;
+        let job = |id: String, place, activity, turn| Job {
+            id,
+            place,
+            bot: facts.bot.clone(),
+            activity,
+            turn,
+            deadline,
+            _permit: permit,
+        };
+        if kind == "typing" {
+            let (id, activity) = transient::send(&topic, self.entropy(), self.now(), activity);
+            return self.answer(job(id, None, activity, Turn::alone())).await;
+        }
+        let key = self.key(&user, send.idempotency_key.or_else(|| activity.client_activity_id()))?;
+        let draft = Draft { activity, audience: Audience::Everyone, to_bot: true };
+        match self.append(&topic, &Entry { drafts: vec![draft], key, joins: None }).await.map_err(NotLogged::from)? {
+            Outcome::Logged(logged) => {
+                let Some(Logged { id, activity, turn }) = logged.into_iter().next() else { return Err(SendError::Busy) };
+                self.answer(job(id.to_string(), Some(id), activity, turn.unwrap_or_else(Turn::alone))).await
+            }
+            Outcome::Repeat(id) => {
+                drop(job);
+                self.answer_repeat(&topic, id).await
+            }
+            Outcome::Known => Err(SendError::Busy),
+        }
+    }
+
+    async fn answer(&self, job: Job) -> Result<String, SendError> {
+        let id = job.id.clone();
+        match outcome(self.deliver(job)).await {
+            Delivered::Accepted => Ok(id),
+            delivered => Err(SendError::Bot { id, delivered }),
+        }
+    }
+
+    /// The same send again: the same id, and one more attempt only if the bot never took it.
+    async fn answer_repeat(&self, topic: &Topic, id: ActivityId) -> Result<String, SendError> {
+        if self.store().delivery(&topic.id, id.position).await?.is_none() {
+            return Ok(id.to_string());
+        }
+        match self.job_for(&id, Turn::alone()).await? {
+            Some(job) => self.answer(job).await,
+            None => Err(SendError::Busy),
+        }
+    }
+
+    fn key(&self, user: &ChannelAccount, name: Option<String>) -> Result<Option<IdempotencyKey>, SendError> {
+        let Some(name) = name else { return Ok(None) };
+        if name.len() > MAX_IDEMPOTENCY_KEY_BYTES {
+            let problem = format!(
+                "the idempotency key is {} bytes, the limit is {MAX_IDEMPOTENCY_KEY_BYTES}",
+                name.len()
+            );
+            return Err(SendError::NotAllowed(problem));
+        }
+        let user = user.id.as_str();
+        let text = format!("{}:{user}:{name}", user.len());
+        let window = i64::try_from(self.limits().idempotency_window.as_millis()).unwrap_or(i64::MAX);
+        let not_before = landline_protocol::Timestamp::from_millis(self.now().as_millis().saturating_sub(window));
+        Ok(Some(IdempotencyKey { digest: xxh3_128(text.as_bytes()).to_be_bytes(), not_before }))
+    }
+}
+
+/// Who speaks: the user of the token, or else whom the client names. Never the bot.
+fn sender(send: &ClientSend, bot: &str) -> Result<ChannelAccount, SendError> {
+    let user = match &send.user {
+        Some(user) => user.clone(),
+        None => {
+            let id = send.activity.from_id().ok_or(SendError::Missing("from.id"))?;
+            let id = id.parse().map_err(|error: InvalidId| SendError::NotAllowed(format!("from.id: {error}")))?;
+            ChannelAccount { id, name: None }
+        }
+    };
+    if user.id.as_str() == bot {
+        return Err(SendError::NotAllowed("from.id is the bot's; clients may not speak for it".into()));
+    }
+    Ok(user)
+}
+
+/// What a client says of others is not kept: who speaks in which role, and to whom, is decided here.
+fn as_from(mut activity: Activity, user: &ChannelAccount) -> Activity {
+    activity.set_from(user.id.as_str(), "user");
+    if let Some(name) = &user.name {
+        activity.set_from_name_if_absent(name);
+    }
+    activity.properties_mut().remove("recipient");
+    activity
+}

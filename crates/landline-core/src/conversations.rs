@@ -1,0 +1,182 @@
+//! The one thing the rest of the server talks to: a cheap handle to all conversations.
+//!
+//! Its methods stand where their subject is: `start`, `client_send`, `bot_send`, `follow`, `retention`,
+//! `delivery`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use landline_protocol::{BotName, ConversationId, Timestamp};
+use tokio_util::task::TaskTracker;
+
+use crate::bot::BotTransport;
+use crate::clock::Clock;
+use crate::delivery::{Deliveries, Delivered};
+use crate::entropy::Entropy;
+use crate::facts::Facts;
+use crate::hub::{Hub, Topic};
+use crate::limits::Limits;
+use crate::store::{AppendError, Damage, LogStore, ReadError, StoreError};
+
+/// What the domain is given: the outside world, as arguments.
+#[expect(missing_debug_implementations, reason = "a bag of trait objects; it is taken apart at once")]
+pub struct Parts {
+    /// Keeps the logs.
+    pub store: Arc<dyn LogStore>,
+    /// Reaches the bots.
+    pub bots: Arc<dyn BotTransport>,
+    /// For each bot, the base of the Connector API that it is told, with a slash at its end.
+    pub service_urls: HashMap<BotName, String>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Work that outlives a request runs here, so that a stop can wait for it.
+    pub tasks: TaskTracker,
+    /// Is told what happened, for metrics.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// Is told what happened.
+pub trait Observer: fmt::Debug + Send + Sync + 'static {
+    /// A delivery to a bot ended so.
+    fn delivery_finished(&self, _delivered: &Delivered) {}
+}
+
+/// An observer that does not care.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {}
+
+struct Inner {
+    parts: Parts,
+    hub: Hub,
+    deliveries: Deliveries,
+}
+
+/// A cheap handle to all conversations.
+#[derive(Clone)]
+pub struct Conversations {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Conversations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversations").field("store", &self.inner.parts.store).finish_non_exhaustive()
+    }
+}
+
+/// Why something cannot be looked up or done now. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// There is no such conversation, or it is not the caller's.
+    #[error("conversation not found")]
+    NotFound,
+    /// Its log is damaged.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// The store cannot answer now.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+impl From<ReadError> for Unavailable {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound => Self::NotFound,
+            ReadError::Damaged(damage) => Self::Damaged(damage),
+            ReadError::Unavailable(error) => Self::Store(error),
+            ReadError::PastTail { last } => Self::Store(StoreError(format!("position is ahead of the log's last, {last}"))),
+        }
+    }
+}
+
+/// Why something was not, or not certainly, logged.
+#[derive(Debug, thiserror::Error)]
+pub enum NotLogged {
+    /// Nothing was written.
+    #[error(transparent)]
+    Nothing(#[from] Unavailable),
+    /// It may or may not have been written.
+    #[error("outcome unknown: {0}")]
+    Unknown(StoreError),
+}
+
+impl From<AppendError> for NotLogged {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::NotFound => Unavailable::NotFound.into(),
+            AppendError::Damaged(damage) => Unavailable::Damaged(damage).into(),
+            AppendError::Unavailable(error) => Unavailable::Store(error).into(),
+            AppendError::Conflict { tail } => Unavailable::Store(StoreError(format!("the tail moved to {tail}"))).into(),
+            AppendError::Unknown(error) => Self::Unknown(error),
+        }
+    }
+}
+
+impl Conversations {
+    /// A domain over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let hub = Hub::new(Arc::clone(&parts.store));
+        Self { inner: Arc::new(Inner { parts, hub, deliveries: Deliveries::default() }) }
+    }
+
+    /// What is kept about a conversation.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn facts(&self, conversation: &ConversationId) -> Result<Arc<Facts>, Unavailable> {
+        let topic = self.topic(conversation).await?;
+        let facts = topic.door().facts();
+        Ok(facts)
+    }
+
+    pub(crate) async fn topic(&self, conversation: &ConversationId) -> Result<Arc<Topic>, ReadError> {
+        self.inner.hub.open(conversation).await
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.inner.hub
+    }
+
+    pub(crate) fn deliveries(&self) -> &Deliveries {
+        &self.inner.deliveries
+    }
+
+    pub(crate) fn store(&self) -> &dyn LogStore {
+        &*self.inner.parts.store
+    }
+
+    pub(crate) fn bots(&self) -> &dyn BotTransport {
+        &*self.inner.parts.bots
+    }
+
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        &*self.inner.parts.observer
+    }
+
+    pub(crate) fn service_url(&self, bot: &BotName) -> Option<&str> {
+        self.inner.parts.service_urls.get(bot).map(String::as_str)
+    }
+
+    /// The bounds in force.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.parts.limits
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.inner.parts.tasks
+    }
+
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.inner.parts.entropy
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.parts.clock.now()
+    }
+}

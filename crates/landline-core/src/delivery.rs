@@ -1,0 +1,209 @@
+//! Bringing an activity to the bot, in `wait` mode: the client's send is answered when the bot has taken it.
+//!
+//! Promise: at most one *ambiguous* attempt per request of a client. An attempt that provably never reached the bot is
+//! made again until the time is over. What was never tried before a crash is tried after it; what was under way
+//! then is unknown and is not repeated by itself.
+//!
+//! How that is kept: *an attempt begins* is made durable before the first byte goes out. In one conversation,
+//! deliveries begin in the order of the log, each when the one before it is over (or has taken too long).
+//!
+//! Not here: what HTTP says (`landline-server`), what the client is told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use landline_protocol::{Activity, ActivityId, BotName, BotRecipient};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::bot::{BotAnswer, BotFailure, BotRequest};
+use crate::conversations::Conversations;
+use crate::limits::{DELIVERIES_PER_BOT, RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
+use crate::store::{AppendError, DeliveryState};
+
+mod answer;
+mod recovery;
+
+pub use recovery::Untried;
+
+/// How a delivery ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// The bot took it.
+    Accepted,
+    /// The bot answered with a status other than 2xx.
+    Refused {
+        /// That status.
+        status: u16,
+    },
+    /// The bot never got it; why, in words.
+    NotReached(String),
+    /// The bot may have got it, and did not answer in time.
+    TimedOut,
+    /// The bot may have got it; why that is not known, in words.
+    Unknown(String),
+}
+
+/// The place of one delivery among those of its conversation. The one behind it goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    before: Option<watch::Receiver<()>>,
+    _over: watch::Sender<()>,
+}
+
+impl Turn {
+    /// Lines up behind the last one.
+    pub(crate) fn behind(last: &mut Option<watch::Receiver<()>>) -> Self {
+        let (over, next) = watch::channel(());
+        Self { before: last.replace(next), _over: over }
+    }
+
+    /// A delivery that waits for nobody and for which nobody waits.
+    pub(crate) fn alone() -> Self {
+        Self::behind(&mut None)
+    }
+
+    async fn wait(&mut self, at_most: Duration) {
+        if let Some(mut before) = self.before.take() {
+            // `changed` fails when the other side is dropped, which is what is waited for.
+            let _ = timeout(at_most, before.changed()).await;
+        }
+    }
+}
+
+/// What is to be brought to whom.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The activity's id.
+    pub(crate) id: String,
+    /// Where the log holds it, so that its state is kept there; typing is delivered, not logged.
+    pub(crate) place: Option<ActivityId>,
+    pub(crate) bot: BotName,
+    pub(crate) activity: Activity,
+    pub(crate) turn: Turn,
+    pub(crate) deadline: Instant,
+    /// Held until the delivery is over.
+    pub(crate) _permit: OwnedSemaphorePermit,
+}
+
+/// Resolves with the outcome; `None` means that the task that knew it was lost.
+pub(crate) type Waiting = watch::Receiver<Option<Delivered>>;
+
+/// What all deliveries share.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    /// Those under way, so that a repeat of a send joins instead of trying a second time. Held for a look-up.
+    under_way: Mutex<HashMap<String, Waiting>>,
+    /// One per bot, so that one that hangs does not use up what the others need.
+    permits: Mutex<HashMap<BotName, Arc<Semaphore>>>,
+}
+
+impl Deliveries {
+    /// Room for one more delivery to this bot; `None` when it has as many under way as it may.
+    pub(crate) fn permit(&self, bot: &BotName) -> Option<OwnedSemaphorePermit> {
+        self.semaphore(bot).try_acquire_owned().ok()
+    }
+
+    pub(crate) fn semaphore(&self, bot: &BotName) -> Arc<Semaphore> {
+        let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
+        let permits = permits.entry(bot.clone()).or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES_PER_BOT)));
+        Arc::clone(permits)
+    }
+}
+
+impl Conversations {
+    /// Begins a delivery in a task of its own, or joins the one of the same activity that is under way.
+    pub(crate) fn deliver(&self, job: Job) -> Waiting {
+        let mut under_way = self.deliveries().under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = under_way.get(&job.id) {
+            return waiting.clone();
+        }
+        let (done, waiting) = watch::channel(None);
+        under_way.insert(job.id.clone(), waiting.clone());
+        drop(under_way);
+        let this = self.clone();
+        self.tasks().spawn(async move {
+            let id = job.id.clone();
+            let delivered = this.run(job).await;
+            this.observer().delivery_finished(&delivered);
+            done.send_replace(Some(delivered));
+            this.deliveries().under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        });
+        waiting
+    }
+
+    async fn run(&self, mut job: Job) -> Delivered {
+        job.turn.wait(self.limits().order_grace).await;
+        let Some(service_url) = self.service_url(&job.bot) else {
+            return Delivered::NotReached(format!("bot {} is not configured", job.bot));
+        };
+        let body = job.activity.clone().for_bot(BotRecipient { bot: &job.bot, service_url });
+        let answer = match self.attempts(&job, body).await {
+            Ok(answer) => answer,
+            Err(delivered) => return delivered,
+        };
+        let delivered = self.take_answer(&job, answer).await;
+        let state = match &delivered {
+            Delivered::Accepted => None,
+            Delivered::Refused { status } => Some(DeliveryState::Refused { status: Some(*status) }),
+            // It stays what it was before the attempt: begun, with an outcome that nobody knows.
+            _ => return delivered,
+        };
+        if let Err(error) = self.set_state(&job, state).await {
+            // At worst a repeat by the client reaches the bot a second time.
+            tracing::warn!(activity.id = %job.id, %error, "Outcome of a delivery could not be kept");
+        }
+        delivered
+    }
+
+    /// Tries until the bot is reached or the time is over.
+    async fn attempts(&self, job: &Job, body: Bytes) -> Result<BotAnswer, Delivered> {
+        let mut pause = RETRY_PAUSE_MIN;
+        loop {
+            if let Err(error) = self.set_state(job, Some(DeliveryState::Attempted)).await {
+                return Err(Delivered::NotReached(format!("the attempt could not be logged: {error}")));
+            }
+            let request = BotRequest {
+                bot: job.bot.clone(),
+                body: body.clone(),
+                deadline: job.deadline,
+                max_answer_bytes: self.limits().bot_answer_bytes,
+            };
+            let why = match self.bots().post(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(BotFailure::NotReached(why)) => why,
+                Err(BotFailure::TimedOut) => return Err(Delivered::TimedOut),
+                Err(BotFailure::Broken(why) | BotFailure::BadAnswer(why)) => return Err(Delivered::Unknown(why)),
+            };
+            let over = Instant::now() + pause >= job.deadline;
+            let state = if over { DeliveryState::Refused { status: None } } else { DeliveryState::Pending };
+            if let Err(error) = self.set_state(job, Some(state)).await {
+                return Err(Delivered::NotReached(format!("{why}; and its state could not be kept: {error}")));
+            }
+            if over {
+                tracing::warn!(activity.id = %job.id, bot = %job.bot, "Bot {} was not reached: {why}", job.bot);
+                return Err(Delivered::NotReached(why));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
+        }
+    }
+
+    async fn set_state(&self, job: &Job, state: Option<DeliveryState>) -> Result<(), AppendError> {
+        match &job.place {
+            Some(id) => self.store().set_delivery(&id.conversation, id.position, state).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Waits for the outcome of a delivery.
+pub(crate) async fn outcome(mut waiting: Waiting) -> Delivered {
+    match waiting.wait_for(Option::is_some).await {
+        Ok(delivered) => delivered.clone(),
+        Err(_) => None,
+    }
+    .unwrap_or_else(|| Delivered::Unknown("the delivery was given up".into()))
+}

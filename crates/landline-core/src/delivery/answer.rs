@@ -1,0 +1,67 @@
+//! What a bot puts into its HTTP answer, and what becomes of it.
+
+use landline_protocol::{Activity, BotActivities, RawObject};
+
+use super::{Delivered, Job};
+use crate::bot::BotAnswer;
+use crate::conversations::Conversations;
+use crate::limits::MAX_ANSWER_ACTIVITIES;
+
+impl Conversations {
+    /// Reads the status; appends what the body says where the activity asked for an answer in it.
+    pub(super) async fn take_answer(&self, job: &Job, answer: BotAnswer) -> Delivered {
+        if !(200..300).contains(&answer.status) {
+            tracing::warn!(activity.id = %job.id, status = answer.status, "Bot {} answered {}", job.bot, answer.status);
+            return Delivered::Refused { status: answer.status };
+        }
+        let said = if job.activity.kind().as_deref() == Some("invoke") {
+            invoke_response(&answer).map(|activity| vec![activity])
+        } else if job.activity.delivery_mode().as_deref() == Some("expectReplies") {
+            replies(&answer)
+        } else {
+            return Delivered::Accepted;
+        };
+        let Some(place) = &job.place else { return Delivered::Accepted };
+        let said = match said {
+            Ok(said) => said,
+            Err(why) => return Delivered::Unknown(why),
+        };
+        for activity in said {
+            let logged = self.send_from_bot(&job.bot, &place.conversation, activity, Some(&job.id)).await;
+            if let Err(error) = logged {
+                return Delivered::Unknown(format!("the bot's answer was not logged: {error}"));
+            }
+        }
+        Delivered::Accepted
+    }
+}
+
+/// `{"activities":[…]}`, as the Bot Framework documents for `expectReplies`.
+fn replies(answer: &BotAnswer) -> Result<Vec<Activity>, String> {
+    let activities = BotActivities::parse(&answer.body)
+        .map_err(|error| format!("the bot's answer to an expectReplies activity cannot be read: {error}"))?
+        .0;
+    if activities.len() > MAX_ANSWER_ACTIVITIES {
+        return Err(format!("the bot answered {} activities, the limit is {MAX_ANSWER_ACTIVITIES}", activities.len()));
+    }
+    Ok(activities)
+}
+
+/// The HTTP status and body of the answer to an `invoke`, as an activity of type `invokeResponse`.
+fn invoke_response(answer: &BotAnswer) -> Result<Activity, String> {
+    let body = match answer.body.trim_ascii() {
+        b"" => None,
+        json if json.starts_with(b"{") => {
+            Some(RawObject::parse(json).map_err(|error| format!("the bot's answer to an invoke cannot be read: {error}"))?)
+        }
+        _ => return Err("the bot's answer to an invoke is not a JSON object".into()),
+    };
+    let mut value = RawObject::default();
+    value.set_number("status", answer.status.into());
+    if let Some(body) = body {
+        value.set_object("body", &body);
+    }
+    let mut activity = Activity::of_type("invokeResponse");
+    activity.properties_mut().set_object("value", &value);
+    Ok(activity)
+}

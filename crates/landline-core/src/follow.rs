@@ -1,0 +1,212 @@
+//! The one way of reading a conversation: by page from a position, and at the tail wait and look again.
+//!
+//! Sockets, polls and held polls all go through here, history and live activities alike. So there is nothing to merge,
+//! nothing to de-duplicate, and no queue per reader: a reader costs one page.
+//!
+//! Invariant: the position only moves forward, and only over records that were handed out (or that no client may
+//! see). A wake-up is a hint; behind it there is a slow poll of the log itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use landline_protocol::{ConversationId, Position, Watermark};
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::conversations::{Conversations, Unavailable};
+use crate::hub::{SocketSeat, Topic};
+use crate::limits::{FOLLOW_POLL_MAX, FOLLOW_POLL_MIN};
+use crate::store::{Audience, PageLimit, ReadError, Record};
+
+/// What a reader gets next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Logged activities, and the watermark behind the last.
+    Activities(Vec<Bytes>, Position),
+    /// An activity that is not logged (typing); the watermark stays.
+    Transient(Bytes),
+}
+
+/// A reader of one conversation.
+#[derive(Debug)]
+pub struct Follower {
+    conversations: Conversations,
+    topic: Arc<Topic>,
+    position: Position,
+    grew: watch::Receiver<Position>,
+    transient: broadcast::Receiver<Bytes>,
+    /// When to look into the log without having been woken.
+    poll: Duration,
+    expired: bool,
+}
+
+/// A part of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// The activities that clients may see, in order.
+    pub activities: Vec<Bytes>,
+    /// The watermark behind the last.
+    pub watermark: Position,
+    /// Whether the reader's position was older than what is kept, so that something was skipped.
+    pub expired: bool,
+}
+
+/// Where a reader that names this watermark begins; decided once, at the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// Right behind this position, or at the log's end where it is ahead of it.
+    After(Position),
+    /// With what arrives from now on.
+    Now,
+}
+
+impl Begin {
+    /// The meaning of a watermark on a reconnect. `empty_is_history` is the site's choice for `watermark=`.
+    pub fn of_reconnect(watermark: Watermark, empty_is_history: bool) -> Self {
+        match watermark {
+            Watermark::After(position) => Self::After(position),
+            Watermark::Empty if empty_is_history => Self::After(Position::START),
+            Watermark::Empty | Watermark::Absent => Self::Now,
+        }
+    }
+
+    /// The meaning of a watermark on a poll: without one, everything.
+    pub fn of_poll(watermark: Watermark) -> Self {
+        match watermark {
+            Watermark::After(position) => Self::After(position),
+            Watermark::Empty | Watermark::Absent => Self::After(Position::START),
+        }
+    }
+}
+
+impl Conversations {
+    /// Fixes where a reader begins: never ahead of the log.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn begin(&self, conversation: &ConversationId, begin: Begin) -> Result<Position, Unavailable> {
+        let topic = self.topic(conversation).await?;
+        Ok(match begin {
+            Begin::Now => topic.last(),
+            Begin::After(position) => position.min(topic.last()),
+        })
+    }
+
+    /// Follows a conversation from a position on.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn follow(&self, conversation: &ConversationId, after: Position) -> Result<Follower, Unavailable> {
+        let topic = self.topic(conversation).await?;
+        Ok(Follower {
+            position: after.min(topic.last()),
+            grew: topic.watch(),
+            transient: topic.listen_transient(),
+            topic,
+            conversations: self.clone(),
+            poll: FOLLOW_POLL_MIN,
+            expired: false,
+        })
+    }
+
+    fn page_limit(&self) -> PageLimit {
+        PageLimit { records: self.limits().page_records, bytes: self.limits().page_bytes }
+    }
+}
+
+impl Follower {
+    /// Where the reader is: behind everything that was handed out.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Takes one of the conversation's seats for sockets; `None` when all are taken.
+    pub fn take_seat(&self) -> Option<SocketSeat> {
+        self.topic.take_seat(self.conversations.limits().sockets_per_conversation)
+    }
+
+    /// Waits for what comes next. Can be dropped and called again at any time without losing anything.
+    ///
+    /// # Errors
+    /// [`Unavailable`]; the reader may be asked again later.
+    pub async fn next(&mut self) -> Result<Next, Unavailable> {
+        let mut look_into_log = false;
+        loop {
+            self.grew.borrow_and_update();
+            if let Some(page) = self.page(look_into_log).await? {
+                self.poll = FOLLOW_POLL_MIN;
+                return Ok(Next::Activities(page, self.position));
+            }
+            let poll_at = Instant::now() + self.poll;
+            tokio::select! {
+                biased;
+                grew = self.grew.changed() => {
+                    look_into_log = grew.is_err();
+                }
+                said = self.transient.recv() => match said {
+                    Ok(activity) => return Ok(Next::Transient(activity)),
+                    // Too slow for typing: nothing is owed.
+                    Err(_) => look_into_log = false,
+                },
+                () = sleep_until(poll_at) => {
+                    look_into_log = true;
+                    self.poll = (self.poll * 2).min(FOLLOW_POLL_MAX);
+                }
+            }
+        }
+    }
+
+    /// What there is right now: up to a page, maybe nothing.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn history(&mut self) -> Result<History, Unavailable> {
+        let activities = self.page(false).await?.unwrap_or_default();
+        Ok(History { activities, watermark: self.position, expired: self.expired })
+    }
+
+    /// The next page in which there is something to see, and moves behind it; `None` at the tail.
+    async fn page(&mut self, look_into_log: bool) -> Result<Option<Vec<Bytes>>, Unavailable> {
+        loop {
+            if self.topic.is_deleted() {
+                return Err(Unavailable::NotFound);
+            }
+            if self.position >= self.topic.last() && !look_into_log {
+                return Ok(None);
+            }
+            let records = self.records().await?;
+            let Some(last) = records.last().map(|record| record.position) else { return Ok(None) };
+            self.position = last;
+            self.topic.grew_to(last);
+            let visible: Vec<Bytes> = records
+                .into_iter()
+                .filter(|record| record.audience == Audience::Everyone)
+                .map(|record| record.body)
+                .collect();
+            if !visible.is_empty() {
+                return Ok(Some(visible));
+            }
+        }
+    }
+
+    async fn records(&mut self) -> Result<Vec<Record>, Unavailable> {
+        let limit = self.conversations.page_limit();
+        let in_memory = self.topic.ring().read(self.position, limit);
+        if let Some(records) = in_memory {
+            return Ok(records);
+        }
+        match self.conversations.store().read(&self.topic.id, self.position, limit).await {
+            Ok(page) => {
+                self.expired |= page.expired_through > self.position && self.position > Position::START;
+                Ok(page.records)
+            }
+            // The log was cut and went on: everything behind its last is new to this reader.
+            Err(ReadError::PastTail { last }) => {
+                self.position = last;
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

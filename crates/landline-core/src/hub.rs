@@ -1,0 +1,158 @@
+//! Which conversations are alive in this process, and what their readers share.
+//!
+//! A [`Topic`] is a conversation that somebody here reads or writes: its newest durable records in memory, the
+//! wake-up for its readers, the lane for typing, and the door through which appends go one after the other.
+//!
+//! Invariant: everything in a topic can be lost without losing data. Records are put here only after they are
+//! durable; a wake-up is a hint and may be late, merged or lost.
+//!
+//! Not here: what is appended (`append`), how a reader goes on (`follow`).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use landline_protocol::{ConversationId, Position};
+use tokio::sync::{broadcast, watch};
+
+use crate::append::Door;
+use crate::limits::{IDLE_TOPICS, TRANSIENT_LANE};
+use crate::ring::Ring;
+use crate::store::{LogStore, ReadError, Record};
+
+/// A conversation that is alive in this process.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) id: ConversationId,
+    /// The last position known to be durable.
+    last: watch::Sender<Position>,
+    /// Typing and the like, for whoever is connected just now.
+    transient: broadcast::Sender<Bytes>,
+    /// Held for a few lines; never across an await.
+    ring: Mutex<Ring>,
+    /// Held while an append is queued, so that the order of positions is the order of the queue.
+    door: Mutex<Door>,
+    sockets: AtomicUsize,
+    deleted: AtomicBool,
+}
+
+/// One open socket on a conversation; counts until it is dropped.
+#[derive(Debug)]
+pub struct SocketSeat(Arc<Topic>);
+
+impl Drop for SocketSeat {
+    fn drop(&mut self) {
+        self.0.sockets.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Topic {
+    pub(crate) fn door(&self) -> MutexGuard<'_, Door> {
+        // A panic while the lock was held leaves a door that at worst makes one append conflict.
+        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes durable records known: first to the ring, then to the readers.
+    pub(crate) fn publish(&self, records: Vec<Record>) {
+        let Some(last) = records.last().map(|record| record.position) else { return };
+        let mut ring = self.ring();
+        for record in records {
+            ring.push(record);
+        }
+        drop(ring);
+        self.grew_to(last);
+    }
+
+    pub(crate) fn grew_to(&self, position: Position) {
+        self.last.send_if_modified(|last| {
+            let grew = position > *last;
+            *last = position.max(*last);
+            grew
+        });
+    }
+
+    pub(crate) fn last(&self) -> Position {
+        *self.last.borrow()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Position> {
+        self.last.subscribe()
+    }
+
+    pub(crate) fn send_transient(&self, activity: Bytes) {
+        // An error means that nobody listens, which is as it should be.
+        let _ = self.transient.send(activity);
+    }
+
+    pub(crate) fn listen_transient(&self) -> broadcast::Receiver<Bytes> {
+        self.transient.subscribe()
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Takes a seat for a socket; `None` when all are taken.
+    pub(crate) fn take_seat(self: &Arc<Self>, limit: usize) -> Option<SocketSeat> {
+        self.sockets
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| (taken < limit).then_some(taken + 1))
+            .ok()
+            .map(|_| SocketSeat(Arc::clone(self)))
+    }
+}
+
+/// All topics of this process.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    store: Arc<dyn LogStore>,
+    /// Held for a look-up; the store is asked outside of it.
+    topics: Mutex<HashMap<ConversationId, Arc<Topic>>>,
+    ring_bytes: Arc<AtomicUsize>,
+}
+
+impl Hub {
+    pub(crate) fn new(store: Arc<dyn LogStore>) -> Self {
+        Self { store, topics: Mutex::default(), ring_bytes: Arc::default() }
+    }
+
+    fn topics(&self) -> MutexGuard<'_, HashMap<ConversationId, Arc<Topic>>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The topic of a conversation; the store is asked only when it is not alive yet.
+    pub(crate) async fn open(&self, id: &ConversationId) -> Result<Arc<Topic>, ReadError> {
+        if let Some(topic) = self.topics().get(id) {
+            return Ok(Arc::clone(topic));
+        }
+        let head = self.store.head(id).await?;
+        let topic = Topic {
+            id: id.clone(),
+            last: watch::Sender::new(head.last),
+            transient: broadcast::Sender::new(TRANSIENT_LANE),
+            ring: Mutex::new(Ring::new(Arc::clone(&self.ring_bytes))),
+            door: Mutex::new(Door::new(id, head)?),
+            sockets: AtomicUsize::new(0),
+            deleted: AtomicBool::new(false),
+        };
+        let mut topics = self.topics();
+        if topics.len() >= IDLE_TOPICS {
+            // Whoever uses a topic holds a handle of it.
+            topics.retain(|_, topic| Arc::strong_count(topic) > 1);
+        }
+        Ok(Arc::clone(topics.entry(id.clone()).or_insert_with(|| Arc::new(topic))))
+    }
+
+    /// Lets go of a conversation that is no more, and tells its readers.
+    pub(crate) fn forget(&self, id: &ConversationId) {
+        let topic = self.topics().remove(id);
+        if let Some(topic) = topic {
+            topic.deleted.store(true, Ordering::Release);
+            topic.last.send_modify(|_| {});
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The domain: conversations, their readers, delivery to bots. No HTTP, no engine, no wall clock.
+//!
+//! Not here: who may do what (`landline-auth`), how it is spelled on the wire (`landline-protocol`,
+//! `landline-server`), how it is kept on disk (`landline-store-embedded`).
+
+mod append;
+mod bot;
+mod bot_send;
+mod client_send;
+mod clock;
+mod conversations;
+mod delivery;
+mod entropy;
+mod facts;
+mod follow;
+mod hub;
+pub mod limits;
+mod retention;
+mod ring;
+mod start;
+pub mod store;
+mod transient;
+
+pub use bot::{BotAnswer, BotFailure, BotRequest, BotTransport};
+pub use bot_send::BotSendError;
+pub use client_send::{ClientSend, SendError};
+pub use clock::{Clock, SystemClock};
+pub use conversations::{Conversations, NoObserver, NotLogged, Observer, Parts, Unavailable};
+pub use delivery::{Delivered, Untried};
+pub use entropy::Entropy;
+pub use facts::Facts;
+pub use follow::{Begin, Follower, History, Next};
+pub use hub::SocketSeat;
+pub use limits::Limits;
+pub use retention::Retention;
+pub use start::StartConversation;

@@ -1,0 +1,100 @@
+//! Every bound of the domain, with its name and its reason. Those that an operator may change are in
+//! [`Limits`]; the rest are constants.
+
+use std::time::Duration;
+
+/// Bounds that an operator may change; the defaults are what the hosted service does, where that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest activity that a client or a bot may send, in bytes of JSON. Default 256 KiB.
+    pub activity_bytes: usize,
+    /// How long a bot has to answer, from the moment at which its activity was accepted. Default 15 s.
+    pub bot_deadline: Duration,
+    /// How much of a bot's answer is read, in bytes. Default 1 MiB.
+    pub bot_answer_bytes: usize,
+    /// How many activities a page of history holds at the most. Default 100.
+    pub page_records: usize,
+    /// At how many bytes a page of history ends. Default 1 MiB.
+    pub page_bytes: usize,
+    /// How many sockets may be open on one conversation. Default 8.
+    pub sockets_per_conversation: usize,
+    /// For how long a repeated send is recognised. Default 24 h.
+    pub idempotency_window: Duration,
+    /// How long an activity waits for the bot's answer to the one before it in the same conversation, before it is
+    /// sent all the same. Default 3 s; zero gives up order for speed.
+    pub order_grace: Duration,
+    /// How many activities one conversation keeps; older ones expire. Default 100,000.
+    pub kept_activities: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            activity_bytes: 256 * 1024,
+            bot_deadline: Duration::from_secs(15),
+            bot_answer_bytes: 1024 * 1024,
+            page_records: 100,
+            page_bytes: 1024 * 1024,
+            sockets_per_conversation: 8,
+            idempotency_window: Duration::from_secs(24 * 3600),
+            order_grace: Duration::from_secs(3),
+            kept_activities: 100_000,
+        }
+    }
+}
+
+/// The longest that a poll may be held open (`wait=`). The stock client gives up after 20 s of silence.
+pub const MAX_POLL_WAIT: Duration = Duration::from_secs(19);
+
+/// How many of a conversation's newest records are kept in memory while it is alive.
+pub(crate) const RING_RECORDS: usize = 64;
+
+/// How many bytes of a conversation's newest records are kept in memory: enough for a page of ordinary messages.
+pub(crate) const RING_BYTES: usize = 64 * 1024;
+
+/// How many bytes the rings of all conversations hold together; over it, readers are served from the store.
+pub(crate) const ALL_RINGS_BYTES: usize = 128 * 1024 * 1024;
+
+/// From how many live conversations on those are let go that nobody uses just now.
+pub(crate) const IDLE_TOPICS: usize = 20_000;
+
+/// How many transient activities (typing) may wait for one reader; older ones are dropped.
+pub(crate) const TRANSIENT_LANE: usize = 8;
+
+/// How soon a waiting reader looks into the log without having been woken; doubled each time up to
+/// [`FOLLOW_POLL_MAX`], so that ten thousand idle sockets cost little.
+pub(crate) const FOLLOW_POLL_MIN: Duration = Duration::from_secs(1);
+
+/// How long a lost wake-up can cost at the most.
+pub(crate) const FOLLOW_POLL_MAX: Duration = Duration::from_secs(16);
+
+/// Of how many users a bot is told by `conversationUpdate` in one conversation.
+pub(crate) const MAX_MEMBERS: usize = 256;
+
+/// How often an append is made again because another one came first. Each time, at least one other got through.
+pub(crate) const APPEND_TRIES: usize = 32;
+
+/// How many activities a bot may put into one HTTP answer.
+pub(crate) const MAX_ANSWER_ACTIVITIES: usize = 100;
+
+/// How many deliveries to one bot may be under way; over it, sends are refused before they are logged.
+pub(crate) const DELIVERIES_PER_BOT: usize = 4096;
+
+/// The pause before an attempt that provably did not reach the bot is made again; doubled each time up to
+/// [`RETRY_PAUSE_MAX`].
+pub(crate) const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The longest such pause: a bot that comes back is found within it.
+pub(crate) const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// How many deliveries that a crash left untried are made at the same time after the start.
+pub(crate) const RECOVERED_DELIVERIES: usize = 32;
+
+/// How often it is looked for conversations whose time is over.
+pub const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// How many conversations or pending deliveries are listed at a time.
+pub(crate) const LIST_PAGE: usize = 256;
+
+/// The longest `Idempotency-Key` or `clientActivityID` that is looked at, in bytes; a longer one is refused.
+pub(crate) const MAX_IDEMPOTENCY_KEY_BYTES: usize = 512;

@@ -1,0 +1,146 @@
+//! How a conversation begins, and how the bot hears who is in it.
+
+use landline_protocol::{Activity, ActivityId, BotName, ChannelAccount, ConversationId, Position, RawObject, SiteName};
+use tokio::time::Instant;
+
+use crate::append::{Draft, Entry, Logged, Outcome};
+use crate::conversations::{Conversations, NotLogged};
+use crate::delivery::{Job, Turn};
+use crate::facts::Facts;
+use crate::hub::Topic;
+use crate::store::{Audience, Create, Created, DeliveryState, NewRecord};
+
+/// A conversation that is to begin.
+#[derive(Clone, Debug)]
+pub struct StartConversation {
+    /// Its id; one of a token, or a new one.
+    pub conversation: ConversationId,
+    /// The site whose client starts it.
+    pub site: SiteName,
+    /// The bot on the other side.
+    pub bot: BotName,
+    /// Who starts it, where known.
+    pub user: Option<ChannelAccount>,
+    /// The language that the bot is told.
+    pub locale: Option<String>,
+}
+
+impl Conversations {
+    /// A new conversation id.
+    pub fn new_conversation_id(&self) -> ConversationId {
+        self.entropy().conversation_id()
+    }
+
+    /// Begins a conversation where there is none of that id.
+    ///
+    /// The bot hears of it by a `conversationUpdate` that is logged with it and delivered beside the answer: a bot
+    /// that is down fails no start.
+    ///
+    /// # Errors
+    /// [`NotLogged`]; a repeat is safe.
+    pub async fn start(&self, start: StartConversation) -> Result<Created, NotLogged> {
+        let now = self.now();
+        let facts = Facts {
+            site: start.site,
+            bot: start.bot,
+            created: now,
+            user: start.user.as_ref().map(|user| user.id.clone()),
+            user_name: start.user.as_ref().and_then(|user| user.name.clone()),
+            locale: start.locale,
+            members: start.user.iter().map(|user| user.id.clone()).collect(),
+        };
+        let id = ActivityId { conversation: start.conversation.clone(), position: Position::new(1) };
+        let bot = ChannelAccountJson { id: facts.bot.as_str(), name: None };
+        let user = start.user.as_ref().map(ChannelAccountJson::of);
+        let mut activity = conversation_update(&facts, [Some(bot), user]);
+        activity.stamp(&id.to_string(), &id.conversation, now);
+        let record = NewRecord { time: now, audience: Audience::Bot, body: activity.to_json() };
+        let create = Create {
+            conversation: start.conversation,
+            time: now,
+            facts: facts.to_bytes(),
+            records: vec![(record, Some(DeliveryState::Pending))],
+        };
+        let created = self.store().create(create).await?;
+        if created == Created::New {
+            let topic = self.topic(&id.conversation).await.map_err(crate::conversations::Unavailable::from)?;
+            let turn = topic.door().first_turn();
+            self.deliver_beside(&facts.bot, Logged { id, activity, turn: Some(turn) });
+        }
+        Ok(created)
+    }
+
+    /// Tells the bot of a user who has not been in the conversation before.
+    pub(crate) async fn ensure_member(&self, topic: &Topic, user: &ChannelAccount) -> Result<(), NotLogged> {
+        let facts = topic.door().facts();
+        if facts.joined_by(&user.id).is_none() {
+            return Ok(());
+        }
+        let activity = conversation_update(&facts, [Some(ChannelAccountJson::of(user)), None]);
+        let draft = Draft { activity, audience: Audience::Bot, to_bot: true };
+        let entry = Entry { drafts: vec![draft], key: None, joins: Some(user.id.clone()) };
+        if let Outcome::Logged(logged) = self.append(topic, &entry).await? {
+            for logged in logged {
+                self.deliver_beside(&facts.bot, logged);
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers without anybody waiting for the outcome.
+    ///
+    /// Where the bot has no room, it stays pending and is delivered after the next start.
+    fn deliver_beside(&self, bot: &BotName, logged: Logged) {
+        let Some(permit) = self.deliveries().permit(bot) else { return };
+        self.deliver(Job {
+            id: logged.id.to_string(),
+            place: Some(logged.id),
+            bot: bot.clone(),
+            activity: logged.activity,
+            turn: logged.turn.unwrap_or_else(Turn::alone),
+            deadline: Instant::now() + self.limits().bot_deadline,
+            _permit: permit,
+        });
+    }
+}
+
+struct ChannelAccountJson<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+}
+
+impl<'a> ChannelAccountJson<'a> {
+    fn of(account: &'a ChannelAccount) -> Self {
+        Self { id: account.id.as_str(), name: account.name.as_deref() }
+    }
+
+    fn to_object(&self) -> RawObject {
+        let mut object = RawObject::default();
+        object.set_text("id", self.id);
+        if let Some(name) = self.name {
+            object.set_text("name", name);
+        }
+        object
+    }
+}
+
+/// The activity by which a bot hears who came. Bots greet for members other than themselves.
+///
+/// `from` is the user where one is known and the bot otherwise: the SDKs refuse an activity without it.
+fn conversation_update(facts: &Facts, added: [Option<ChannelAccountJson<'_>>; 2]) -> Activity {
+    let mut activity = Activity::of_type("conversationUpdate");
+    let mut from = (facts.bot.as_str(), "bot");
+    let mut members = Vec::new();
+    for account in added.iter().flatten() {
+        if account.id != facts.bot.as_str() {
+            from = (account.id, "user");
+        }
+        members.push(account.to_object());
+    }
+    activity.properties_mut().set_objects("membersAdded", &members);
+    activity.set_from(from.0, from.1);
+    if let Some(locale) = &facts.locale {
+        activity.properties_mut().set_text("locale", locale);
+    }
+    activity
+}

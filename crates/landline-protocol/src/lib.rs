@@ -1,0 +1,35 @@
+//! The words of the Direct Line 3.0 protocol, as types: activities, ids, watermarks, bodies, errors.
+//!
+//! Pure: nothing here reads a clock, a socket or a file. What is parsed here is valid afterwards,
+//! and what was not understood is kept as it came (see [`Activity`]).
+//!
+//! Not here: who may do what (`landline-auth`), where an activity is kept (`landline-core`), HTTP
+//! (`landline-server`).
+
+mod activity;
+mod activity_set;
+mod bodies;
+mod error;
+mod ids;
+mod json_scan;
+mod position;
+mod raw_object;
+mod timestamp;
+
+pub use activity::{Activity, ActivityError, BotRecipient};
+pub use activity_set::ActivitySet;
+pub use bodies::{
+    BotActivities, ChannelAccount, ConversationBody, RequestBodyError, ResourceResponse, StartRequest,
+    TokenBody, TokenRequest,
+};
+pub use error::{ErrorBody, ErrorCode};
+pub use ids::{ActivityId, BotName, ConversationId, InvalidId, SiteName, UserId};
+pub use json_scan::{JsonError, MAX_JSON_DEPTH};
+pub use position::{InvalidWatermark, Position, Watermark};
+pub use raw_object::RawObject;
+pub use timestamp::Timestamp;
+
+/// The channel id of everything that passes through this server.
+///
+/// Source: Bot Framework channel ids; bots switch on it.
+pub const CHANNEL_ID: &str = "directline";

@@ -1,0 +1,232 @@
+//! A JSON object whose values stay as they were written.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::json_scan::{self, JsonError};
+
+/// The properties of an object in the order in which they came, each value as its own JSON text.
+///
+/// So numbers keep their spelling, nested objects their order, and nothing that we do not know is lost.
+/// No name stands twice.
+#[derive(Clone, Default)]
+pub struct RawObject {
+    properties: Vec<(Box<str>, Box<RawValue>)>,
+}
+
+impl RawObject {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// [`JsonError`] where the bytes are not one JSON object that we accept.
+    pub fn parse(json: &[u8]) -> Result<Self, JsonError> {
+        Self::from_raw(json_scan::check(json)?)
+    }
+
+    /// Reads an object out of a value that was checked as a part of something larger.
+    pub(crate) fn from_raw(raw: &RawValue) -> Result<Self, JsonError> {
+        if !raw.get().starts_with('{') {
+            return Err(JsonError::NotAnObject);
+        }
+        let read: Self = serde_json::from_str(raw.get()).map_err(|e| JsonError::Syntax(e.to_string()))?;
+        match read.first_duplicate() {
+            Some(name) => Err(JsonError::Duplicate(name)),
+            None => Ok(read),
+        }
+    }
+
+    fn first_duplicate(&self) -> Option<String> {
+        let mut names: Vec<&str> = self.properties.iter().map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].to_owned())
+    }
+
+    /// The JSON text of a property's value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.properties.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.get())
+    }
+
+    /// As [`Self::get`], whatever the case of the name's letters.
+    ///
+    /// Source: Microsoft's samples post `{"User":{"Id":"dl_1"}}` to the token endpoint.
+    pub fn get_ignoring_case(&self, name: &str) -> Option<&str> {
+        self.properties.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.get())
+    }
+
+    /// The value of a property that is a text; `None` where it is absent or anything else.
+    pub fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.get(name)?).ok()
+    }
+
+    /// The value of a property that is an object; `None` where it is absent or anything else.
+    pub fn object(&self, name: &str) -> Option<Self> {
+        serde_json::from_str::<&RawValue>(self.get(name)?).ok().and_then(|raw| Self::from_raw(raw).ok())
+    }
+
+    /// Puts a text where the property stands, or at the end.
+    pub fn set_text(&mut self, name: &str, value: &str) {
+        self.set(name, serde_json::value::to_raw_value(value).unwrap_or_default());
+    }
+
+    /// Puts a whole number where the property stands, or at the end.
+    pub fn set_number(&mut self, name: &str, value: u64) {
+        self.set(name, serde_json::value::to_raw_value(&value).unwrap_or_default());
+    }
+
+    /// Puts an array of objects where the property stands, or at the end.
+    pub fn set_objects(&mut self, name: &str, values: &[Self]) {
+        let values: Vec<_> = values.iter().map(Self::to_raw).collect();
+        self.set(name, serde_json::value::to_raw_value(&values).unwrap_or_default());
+    }
+
+    /// Puts an object where the property stands, or at the end.
+    pub fn set_object(&mut self, name: &str, value: &Self) {
+        self.set(name, value.to_raw());
+    }
+
+    /// Puts any value where the property stands, or at the end.
+    pub fn set(&mut self, name: &str, value: Box<RawValue>) {
+        match self.properties.iter_mut().find(|(known, _)| &**known == name) {
+            Some((_, old)) => *old = value,
+            None => self.properties.push((name.into(), value)),
+        }
+    }
+
+    /// Takes a property out.
+    pub fn remove(&mut self, name: &str) {
+        self.properties.retain(|(known, _)| &**known != name);
+    }
+
+    /// Takes out every property for which `drop` says so; it is given name and JSON text.
+    pub fn remove_where(&mut self, drop: impl Fn(&str, &str) -> bool) {
+        self.properties.retain(|(name, value)| !drop(name, value.get()));
+    }
+
+    /// The JSON text.
+    pub fn to_json(&self) -> Bytes {
+        self.write().into()
+    }
+
+    fn to_raw(&self) -> Box<RawValue> {
+        // What `write` makes of names that serde escapes and values that serde read is JSON.
+        String::from_utf8(self.write()).ok().and_then(|text| RawValue::from_string(text).ok()).unwrap_or_default()
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let size: usize = self.properties.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
+        let mut json = Vec::with_capacity(size + 2);
+        json.push(b'{');
+        for (index, (name, value)) in self.properties.iter().enumerate() {
+            if index > 0 {
+                json.push(b',');
+            }
+            // Writing to memory cannot fail, and a text is always JSON.
+            let _ = serde_json::to_writer(&mut json, name);
+            json.push(b':');
+            json.extend_from_slice(value.get().as_bytes());
+        }
+        json.push(b'}');
+        json
+    }
+}
+
+/// Only how many properties there are: what people write does not belong into debug output.
+impl fmt::Debug for RawObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawObject({} properties)", self.properties.len())
+    }
+}
+
+impl<'de> Deserialize<'de> for RawObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Properties;
+
+        impl<'de> Visitor<'de> for Properties {
+            type Value = RawObject;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawObject, A::Error> {
+                let mut properties = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    properties.push(entry);
+                }
+                Ok(RawObject { properties })
+            }
+        }
+
+        deserializer.deserialize_map(Properties)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn order_spelling_and_unknown_properties_survive() {
+        for text in [
+            r#"{}"#,
+            r#"{"z":1.0,"a":1e5,"m":1E+05,"n":-0,"big":123456789012345678901234567890}"#,
+            r#"{"b":{"y":[1.10,{"x":null}],"a":"\u0041\n"},"a":[ 1 , 2 ]}"#,
+        ] {
+            assert_eq!(RawObject::parse(text.as_bytes()).unwrap().to_json(), text);
+        }
+    }
+
+    #[test]
+    fn a_property_is_replaced_in_its_place() {
+        let mut object = RawObject::parse(br#"{"a":1,"id":"x","b":2}"#).unwrap();
+        object.set_text("id", "a\"b");
+        object.set_text("new", "n");
+        object.remove("a");
+        assert_eq!(object.to_json(), r#"{"id":"a\"b","b":2,"new":"n"}"#);
+    }
+
+    #[test]
+    fn what_is_not_one_plain_object_is_refused() {
+        assert_eq!(RawObject::parse(b"[]").err(), Some(JsonError::NotAnObject));
+        assert_eq!(RawObject::parse(b"null").err(), Some(JsonError::NotAnObject));
+        let twice = RawObject::parse(br#"{"a":1,"b":2,"\u0061":3}"#);
+        assert_eq!(twice.err(), Some(JsonError::Duplicate("a".into())));
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            ".*".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::btree_map(".*", inner, 0..6)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_object_comes_back_byte_for_byte(map in prop::collection::btree_map(".*", json(), 0..8)) {
+            let text = serde_json::to_string(&map).unwrap();
+            let object = RawObject::parse(text.as_bytes()).unwrap();
+            prop_assert_eq!(object.to_json(), text);
+        }
+
+        #[test]
+        fn a_cut_object_is_refused(map in prop::collection::btree_map(".*", json(), 1..4), at: prop::sample::Index) {
+            let text = serde_json::to_vec(&map).unwrap();
+            prop_assert!(RawObject::parse(&text[..at.index(text.len())]).is_err());
+        }
+    }
+}

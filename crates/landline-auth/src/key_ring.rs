@@ -122,11 +122,11 @@ impl KeyRing {
         if keys.len() > MAX_TOKEN_KEYS {
             return Err(KeyRingError::TooMany { actual: keys.len() });
         }
-        let signing = keys.pop().ok_or(KeyRingError::Empty)?;
-        let mut later = std::iter::once(&signing).chain(keys.iter().rev());
-        if (0..=keys.len()).any(|_| later.next().is_some_and(|key| later.clone().any(|k| k.id == key.id))) {
+        let again = |(at, key): (usize, &TokenKey)| keys.iter().skip(at + 1).any(|later| later.id == key.id);
+        if keys.iter().enumerate().any(again) {
             return Err(KeyRingError::SameId);
         }
+        let signing = keys.pop().ok_or(KeyRingError::Empty)?;
         Ok(Self { older: keys, signing })
     }
 

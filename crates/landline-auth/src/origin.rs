@@ -145,9 +145,20 @@ mod tests {
 
     #[test]
     fn what_is_no_origin_in_the_list_matches_nothing() {
-        for listed in
-            ["null", "*", "", "/", "https://", "https://*.example.org", "https://a/b", "https://a//"]
-        {
+        for listed in [
+            "null",
+            "*",
+            "",
+            "/",
+            "https://",
+            "https://*.example.org",
+            "https://a/b",
+            "https://a//",
+            "://a",
+            "1://a",
+            "ht tp://a",
+            "é://a",
+        ] {
             check(listed, listed, false);
             check("https://a.example.org", listed, false);
             assert!(!is_origin(listed), "{listed:?}");

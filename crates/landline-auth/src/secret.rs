@@ -173,6 +173,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_equals_nothing() {
+        let zero = SecretDigest([0; 32]);
+        assert!(is(Some(&zero), &zero));
+        assert!(!is(None, &zero));
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_secret_is_none_even_where_its_digest_is_kept() {
+        for (length, expected) in [(MAX_SECRET_CHARS, true), (MAX_SECRET_CHARS + 1, false)] {
+            let text = "x".repeat(length);
+            let site = SiteSecrets { first: Some(SecretDigest::of(&text)), second: None };
+            assert_eq!(site.accepts(&text), expected, "{length}");
+        }
+    }
+
+    #[test]
     fn a_known_digest_in_hexadecimal() {
         let digest = SecretDigest::of("abc");
         // FIPS 180-4, example of SHA-256.

@@ -189,6 +189,14 @@ mod tests {
         assert_eq!(value, [255; 32]);
     }
 
+    /// Computed with other means than this crate. Scanners know this form, so it does not change.
+    #[test]
+    fn a_known_secret() {
+        let bytes = std::array::from_fn(|index| u8::try_from(index).unwrap());
+        let text = "lls_003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf1HDL42";
+        assert_eq!(SiteSecret::from_random(&bytes).expose(), text);
+    }
+
     #[test]
     fn debug_output_holds_nothing_of_it() {
         assert_eq!(format!("{:?}", SiteSecret::from_random(&[7; 32])), "SiteSecret(redacted)");

@@ -1,0 +1,100 @@
+// The feature bot (see ../README.md) on `botbuilder`.
+import express from 'express';
+import {
+  ActionTypes, ActivityHandler, ActivityTypes, CardFactory, CloudAdapter,
+  ConfigurationBotFrameworkAuthentication, MessageFactory, TurnContext
+} from 'botbuilder';
+
+const adapter = new CloudAdapter(new ConfigurationBotFrameworkAuthentication({}));
+adapter.onTurnError = async (_context, error) => {
+  console.error(error);
+  throw error;
+};
+
+const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+const json = value => JSON.stringify(value, value !== null && typeof value === 'object' ? Object.keys(value).sort() : undefined);
+
+const orderCard = () => MessageFactory.attachment(CardFactory.adaptiveCard({
+  $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
+  type: 'AdaptiveCard',
+  version: '1.3',
+  body: [
+    { type: 'TextBlock', text: 'Place an order', weight: 'Bolder' },
+    { type: 'Input.Text', id: 'name', placeholder: 'Your name' }
+  ],
+  actions: [{ type: 'Action.Submit', title: 'Send order', data: { kind: 'order' } }]
+}));
+
+const suggestions = () => MessageFactory.suggestedActions([
+  { type: ActionTypes.ImBack, title: 'Red', value: 'red' },
+  { type: ActionTypes.PostBack, title: 'Green', value: 'green' },
+  { type: ActionTypes.MessageBack, title: 'Blue', text: 'blue', displayText: 'Blue, please', value: { colour: 'blue' } }
+], 'Which one?');
+
+async function speakLater(reference, count, pauseMs) {
+  for (let i = 1; i <= count; i++) {
+    await sleep(pauseMs);
+    await adapter.continueConversationAsync('', reference, context => context.sendActivity(`Later ${i} of ${count}`));
+  }
+}
+
+async function answer(context) {
+  const { text, value, channelData } = context.activity;
+  if (value !== undefined) {
+    return context.sendActivity(text ? `Message back: ${text} ${json(value)}` : `Submitted: ${json(value)}`);
+  }
+  if (channelData?.postBack) return context.sendActivity(`Posted back: ${text}`);
+
+  const [command, first, second] = (text ?? '').split(' ');
+  switch (command) {
+    case 'card':
+      return context.sendActivity(orderCard());
+    case 'suggest':
+      return context.sendActivity(suggestions());
+    case 'typing':
+      await context.sendActivity({ type: ActivityTypes.Typing });
+      await sleep(400);
+      return context.sendActivity('Done typing');
+    case 'many':
+      for (let i = 1; i <= Number(first); i++) await context.sendActivity(`${i} of ${first}`);
+      return;
+    case 'slow':
+      await sleep(Number(first));
+      return context.sendActivity(`Slow: ${first}`);
+    case 'later':
+      await context.sendActivity('Will speak');
+      speakLater(TurnContext.getConversationReference(context.activity), Number(first), Number(second))
+        .catch(error => console.error(error));
+      return;
+    default:
+      return context.sendActivity(`Echo: ${text}`);
+  }
+}
+
+class FeatureBot extends ActivityHandler {
+  constructor() {
+    super();
+    this.onMembersAdded(async (context, next) => {
+      for (const member of context.activity.membersAdded ?? []) {
+        if (member.id !== context.activity.recipient.id) await context.sendActivity(`Welcome, ${member.id}!`);
+      }
+      await next();
+    });
+    this.onMessage(async (context, next) => {
+      await answer(context);
+      await next();
+    });
+    this.onEvent(async (context, next) => {
+      const { name, value } = context.activity;
+      await context.sendActivity({ type: ActivityTypes.Event, name: `${name}.answer`, value });
+      await context.sendActivity(`Event: ${name} ${json(value)}`);
+      await next();
+    });
+  }
+}
+
+const bot = new FeatureBot();
+const app = express();
+app.use(express.json());
+app.post('/api/messages', (req, res) => adapter.process(req, res, context => bot.run(context)));
+app.listen(Number(process.env.PORT), '127.0.0.1', () => console.log('listening'));

@@ -1,0 +1,87 @@
+// Web Chat in headless Chromium, as a person sees and uses it: what is read here is the rendered page.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium as engine } from 'playwright-core';
+import { artifacts, chromium } from './paths.mjs';
+import { until } from './wait.mjs';
+
+export const launchBrowser = () => engine.launch({
+  executablePath: chromium,
+  timeout: 60_000,
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'
+  ]
+});
+
+export class ChatPage {
+  /** Opens `url` in a profile of its own. `name` is the prefix of its screenshots. */
+  static async open(browser, url, name) {
+    const chat = new ChatPage();
+    chat.name = name;
+    chat.problems = [];
+    chat.context = await browser.newContext({ viewport: { width: 900, height: 900 } });
+    chat.page = await chat.context.newPage();
+    chat.page.setDefaultTimeout(20_000);
+    chat.page.on('pageerror', error => chat.problems.push(`uncaught: ${error}`));
+    chat.page.on('console', line => {
+      if (line.type() === 'error') chat.problems.push(line.text());
+    });
+    await chat.page.goto(url);
+    return chat;
+  }
+
+  get sendBox() {
+    return this.page.locator('[data-id="webchat-sendbox-input"]');
+  }
+
+  /** Types and presses Enter; waits for nothing. */
+  async type(text) {
+    await this.sendBox.fill(text);
+    await this.sendBox.press('Enter');
+  }
+
+  /** The rendered transcript, from top to bottom: `> mine`, `< the bot's`, `< [card]`. */
+  lines() {
+    return this.page.evaluate(() => [...document.querySelectorAll('article.webchat__basic-transcript__activity')].flatMap(article => {
+      const bubble = article.querySelector('.webchat__bubble');
+      if (!bubble) return [];
+      const arrow = bubble.classList.contains('webchat__bubble--from-user') ? '>' : '<';
+      const text = article.querySelector('.webchat__text-content');
+      // Web Chat's Markdown makes "straight" quotes round.
+      return [`${arrow} ${text ? text.innerText.trim().replace(/[“”]/g, '"') : '[card]'}`];
+    }));
+  }
+
+  sees(line, options) {
+    return until(`"${line}" in ${this.name}`, async () => (await this.lines()).includes(line), options);
+  }
+
+  /** What Web Chat holds: for send states and for activities that are not rendered. */
+  activities() {
+    return this.page.evaluate(() => window.store.getState().activities);
+  }
+
+  /** Waits until every message of the visitor is shown as sent, and none offers "retry". */
+  allSent(options) {
+    return until(`${this.name}: every message shown as sent`, async () => {
+      const unsent = (await this.activities())
+        .filter(a => !['sent', undefined].includes(a.channelData?.['webchat:send-status']))
+        .map(a => `"${a.text}" is ${a.channelData['webchat:send-status']}`);
+      const shown = (await this.page.locator('.webchat__activity-status').allInnerTexts()).filter(text => /retry|failed|^sending/i.test(text));
+      if (unsent.length + shown.length > 0) throw new Error([...unsent, ...shown].join('; '));
+      return true;
+    }, options);
+  }
+
+  async screenshot(what) {
+    const folder = join(artifacts, 'screenshots');
+    mkdirSync(folder, { recursive: true });
+    await this.page.screenshot({ path: join(folder, `${this.name}-${what}.png`) });
+  }
+
+  close() {
+    return this.context.close();
+  }
+}

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use landline_protocol::{Activity, ActivityId, ConversationId, Position, Timestamp, UserId};
 
+use tokio::time::Instant;
+
 use crate::conversations::Conversations;
 use crate::delivery::Turn;
 use crate::facts::Facts;
@@ -105,6 +107,7 @@ struct Sealed {
 impl Conversations {
     /// Appends, and tells the readers. Runs to its end once it is called in a tracked task.
     pub(crate) async fn append(&self, topic: &Topic, entry: &Entry) -> Result<Outcome, AppendError> {
+        let began = Instant::now();
         for _ in 0..APPEND_TRIES {
             if topic.is_deleted() {
                 return Err(AppendError::NotFound);
@@ -134,6 +137,7 @@ impl Conversations {
             match written.await {
                 Ok(Appended::Done) => {
                     topic.publish(sealed.records);
+                    self.observer().append_committed(began.elapsed());
                     return Ok(Outcome::Logged(sealed.logged));
                 }
                 Ok(Appended::Duplicate { position }) => {

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use landline_protocol::{BotName, ConversationId, Timestamp};
 use tokio_util::task::TaskTracker;
@@ -42,8 +43,11 @@ pub struct Parts {
 
 /// Is told what happened.
 pub trait Observer: fmt::Debug + Send + Sync + 'static {
-    /// A delivery to a bot ended so.
-    fn delivery_finished(&self, _delivered: &Delivered) {}
+    /// A delivery to a bot ended so, after so long from when it was begun.
+    fn delivery_finished(&self, _delivered: &Delivered, _took: Duration) {}
+
+    /// An append became durable, after so long from when it was asked for.
+    fn append_committed(&self, _took: Duration) {}
 }
 
 /// An observer that does not care.

@@ -125,9 +125,9 @@ impl Conversations {
         drop(under_way);
         let this = self.clone();
         self.tasks().spawn(async move {
-            let id = job.id.clone();
+            let (id, began) = (job.id.clone(), Instant::now());
             let delivered = this.run(job).await;
-            this.observer().delivery_finished(&delivered);
+            this.observer().delivery_finished(&delivered, began.elapsed());
             done.send_replace(Some(delivered));
             this.deliveries().under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         });

@@ -5,6 +5,8 @@
 //!   server, an engine or a simulation.
 //! - [`process`], [`client`], [`bot`]: a real `landline` process, and a client and a bot that speak to it over
 //!   loopback; [`server::TestServer`] ties the three together.
+//! - [`domain`]: the domain in this process, with a bot, a clock, randomness and a disk that a test decides.
+//! - [`campaign`]: kill -9 at random under load, again and again, judged by the checker. `src/bin/crash.rs` runs it.
 //!
 //! The harness reads the wire on its own and shares no type with the server, so that a mistake in the server's
 //! types cannot hide itself here.
@@ -12,8 +14,10 @@
 //! Not here: tests of one crate's insides (they stand in that crate), stock clients and bots (`e2e/`).
 
 pub mod bot;
+pub mod campaign;
 pub mod checker;
 pub mod client;
+pub mod domain;
 pub mod history;
 pub mod line;
 pub mod process;

@@ -1,0 +1,191 @@
+//! How often, when and in which order the bot gets what was sent.
+
+use std::time::Duration;
+
+use landline_core::store::{DeliveryState, LogStore};
+use landline_core::{Delivered, SendError};
+use landline_protocol::Position;
+use landline_testkit::domain::{Behaviour, World};
+use serde_json::json;
+use tokio::time::Instant;
+
+fn refusal(sent: Result<String, SendError>) -> Delivered {
+    match sent {
+        Err(SendError::Bot { delivered, .. }) => delivered,
+        other => panic!("the bot was to be the trouble: {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_never_reached_the_bot_are_made_again() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    world.settle().await;
+    world.bot.then([Behaviour::Away, Behaviour::Away, Behaviour::Away]);
+    let begun = Instant::now();
+
+    world.say(&conversation, "ann", "one", None).await.unwrap();
+
+    assert_eq!(world.bot.texts(), ["one"]);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bot_that_stays_away_is_given_up_in_time() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    world.settle().await;
+    world.bot.then(vec![Behaviour::Away; 50]);
+    let begun = Instant::now();
+
+    let delivered = refusal(world.say(&conversation, "ann", "one", None).await);
+
+    assert!(matches!(delivered, Delivered::NotReached(_)), "{delivered:?}");
+    assert!(begun.elapsed() <= Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_eq!(world.texts(&conversation).await, ["one"], "it is in the conversation all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ambiguous_attempt_is_not_repeated() {
+    for (behaviour, expected) in [
+        (Behaviour::Break, Delivered::Unknown("reset".into())),
+        (Behaviour::Hang, Delivered::TimedOut),
+        (Behaviour::Answer(503, String::new()), Delivered::Refused { status: 503 }),
+        (Behaviour::Answer(302, String::new()), Delivered::Refused { status: 302 }),
+    ] {
+        let world = World::new();
+        let conversation = world.start("c", Some("ann")).await;
+        world.settle().await;
+        world.bot.then([behaviour]);
+        let begun = Instant::now();
+
+        let delivered = refusal(world.say(&conversation, "ann", "one", None).await);
+
+        assert_eq!(delivered, expected);
+        assert!(begun.elapsed() <= Duration::from_secs(15));
+        world.restarted().conversations.list_untried().await.unwrap();
+        assert_eq!(world.bot.texts(), ["one"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_tried_before_a_crash_is_tried_after_it() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    world.settle().await;
+    world.bot.then(vec![Behaviour::Away; 50]);
+    // The process dies while it waits to try again.
+    let sent = tokio::time::timeout(Duration::from_secs(3), world.say(&conversation, "ann", "one", None)).await;
+    assert!(sent.is_err());
+    let state = world.disk.delivery(&conversation, Position::new(2)).await.unwrap();
+    assert_eq!(state, Some(DeliveryState::Pending));
+
+    let restarted = world.restarted_with_another_bot();
+    let untried = restarted.conversations.list_untried().await.unwrap();
+    restarted.conversations.deliver_untried(untried);
+    restarted.settle().await;
+
+    assert_eq!(restarted.bot.texts(), ["one"]);
+    let state = world.disk.delivery(&conversation, Position::new(2)).await.unwrap();
+    assert_eq!(state, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_under_way_in_a_crash_is_not_repeated_by_itself() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    world.settle().await;
+    world.bot.then([Behaviour::Hang]);
+    let sent = tokio::time::timeout(Duration::from_secs(3), world.say(&conversation, "ann", "one", Some("k"))).await;
+    assert!(sent.is_err());
+
+    let restarted = world.restarted();
+    let untried = restarted.conversations.list_untried().await.unwrap();
+    restarted.conversations.deliver_untried(untried);
+    restarted.settle().await;
+    assert_eq!(world.bot.texts(), ["one"]);
+
+    restarted.say(&conversation, "ann", "one", Some("k")).await.unwrap();
+    assert_eq!(world.bot.texts(), ["one", "one"], "a repeat by the client is one more attempt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bot_gets_a_conversation_in_the_order_of_its_log() {
+    let world = std::sync::Arc::new(World::new());
+    let conversation = world.start("c", Some("ann")).await;
+    world.bot.then((0..21).map(|n| Behaviour::Slow(Duration::from_millis(50 - 2 * n), 200)));
+    let sends = (0..20).map(|n| {
+        let (world, conversation) = (std::sync::Arc::clone(&world), conversation.clone());
+        async move { world.say(&conversation, "ann", &format!("m{n}"), None).await.unwrap() }
+    });
+    futures_util::future::join_all(sends).await;
+    assert_eq!(world.bot.texts(), world.texts(&conversation).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_turn_delays_the_next_one_only_for_a_while() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    world.settle().await;
+    world.bot.then([Behaviour::Slow(Duration::from_secs(14), 200)]);
+    let begun = Instant::now();
+    let (slow, next) = tokio::join!(world.say(&conversation, "ann", "slow", None), async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let sent = world.say(&conversation, "ann", "next", None).await;
+        (sent, begun.elapsed())
+    });
+    slow.unwrap();
+    next.0.unwrap();
+    assert!(next.1 > Duration::from_secs(2) && next.1 < Duration::from_secs(4), "{:?}", next.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_in_the_answer_are_logged_before_the_client_is_answered() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    world.settle().await;
+    let answer = json!({"activities": [{"type": "message", "text": "a"}, {"type": "message", "text": "b"}]});
+    world.bot.then([Behaviour::Answer(200, answer.to_string())]);
+
+    let sent = json!({"type": "message", "text": "q", "from": {"id": "ann"}, "deliveryMode": "expectReplies"});
+    let id = world.send(&conversation, sent).await.unwrap();
+
+    let (seen, _) = world.history(&conversation, 0).await.unwrap();
+    let texts: Vec<_> = seen.iter().map(|activity| activity["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["q", "a", "b"]);
+    assert_eq!(seen[1]["replyToId"], id.as_str());
+    assert_eq!(seen[1]["from"]["id"], "bot");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_an_invoke_is_logged() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    world.settle().await;
+    world.bot.then([Behaviour::Answer(200, r#"{"value":{"b":1,"a":2.0}}"#.into()), Behaviour::Answer(501, String::new())]);
+
+    let invoke = json!({"type": "invoke", "name": "task/fetch", "from": {"id": "ann"}});
+    world.send(&conversation, invoke.clone()).await.unwrap();
+    let refused = refusal(world.send(&conversation, invoke).await);
+
+    let (seen, _) = world.history(&conversation, 0).await.unwrap();
+    assert_eq!(seen[1]["type"], "invokeResponse");
+    assert_eq!(seen[1]["value"], json!({"status": 200, "body": {"value": {"b": 1, "a": 2.0}}}));
+    assert_eq!(refused, Delivered::Refused { status: 501 });
+    assert_eq!(seen.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_makes_no_sense_is_not_a_success() {
+    let many = json!({"activities": vec![json!({"type": "message"}); 101]}).to_string();
+    for bad in ["", "[]", "{\"activities\":7}", "<html>", "{\"activities\":[{}]}", &many] {
+        let world = World::new();
+        let conversation = world.start("c", Some("ann")).await;
+        world.settle().await;
+        world.bot.then([Behaviour::Answer(200, bad.into())]);
+        let sent = json!({"type": "message", "from": {"id": "ann"}, "deliveryMode": "expectReplies"});
+        let delivered = refusal(world.send(&conversation, sent).await);
+        assert!(matches!(delivered, Delivered::Unknown(_)), "{bad}: {delivered:?}");
+        assert_eq!(world.history(&conversation, 0).await.unwrap().0.len(), 1, "{bad}");
+    }
+}

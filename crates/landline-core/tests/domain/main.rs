@@ -1,0 +1,8 @@
+//! The domain over the memory engine, with a bot, a clock and a disk that the tests decide. Time is paused: nothing
+//! here waits for real.
+
+mod deliver;
+mod follow;
+mod retain;
+mod send;
+mod start;

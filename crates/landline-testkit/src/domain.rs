@@ -1,0 +1,174 @@
+//! The domain in this process, over the memory engine: bot, clock, randomness and disk are the test's.
+//!
+//! Time is the runtime's: in a test with `start_paused = true` nothing waits for real.
+
+mod bot;
+mod clock;
+mod disk;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use landline_core::store::Created;
+use landline_core::store::memory::MemoryStore;
+use landline_core::{
+    Begin, BotSendError, ClientSend, Conversations, Limits, NoObserver, Parts, SendError, StartConversation,
+    Unavailable,
+};
+use landline_protocol::{Activity, BotName, ChannelAccount, ConversationId, Position};
+use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
+
+pub use bot::{Behaviour, ScriptedBot};
+pub use clock::{ManualClock, SeededEntropy};
+pub use disk::{Fault, FaultyStore};
+
+/// A domain and everything around it.
+#[derive(Debug)]
+pub struct World {
+    pub conversations: Conversations,
+    pub bot: Arc<ScriptedBot>,
+    pub clock: Arc<ManualClock>,
+    pub disk: Arc<FaultyStore>,
+    pub tasks: TaskTracker,
+    limits: Limits,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    /// With the default bounds.
+    pub fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub fn with(limits: Limits) -> Self {
+        let disk = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+        Self::over(disk, Arc::default(), Arc::new(ScriptedBot::default()), limits)
+    }
+
+    fn over(disk: Arc<FaultyStore>, clock: Arc<ManualClock>, bot: Arc<ScriptedBot>, limits: Limits) -> Self {
+        let tasks = TaskTracker::new();
+        let conversations = Conversations::new(Parts {
+            store: Arc::clone(&disk) as _,
+            bots: Arc::clone(&bot) as _,
+            service_urls: [(bot_name(), "http://landline.test/connector/x/".to_owned())].into(),
+            clock: Arc::clone(&clock) as _,
+            entropy: Arc::new(SeededEntropy::new(1)),
+            limits: limits.clone(),
+            tasks: tasks.clone(),
+            observer: Arc::new(NoObserver),
+        });
+        Self { conversations, bot, clock, disk, tasks, limits }
+    }
+
+    /// Another process over the same data: what was only in memory is gone. The bot remembers.
+    pub fn restarted(&self) -> Self {
+        Self::over(
+            Arc::clone(&self.disk),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.bot),
+            self.limits.clone(),
+        )
+    }
+
+    /// As [`Self::restarted`], with another bot: what the process that died still does to the old one is not seen.
+    pub fn restarted_with_another_bot(&self) -> Self {
+        Self::over(Arc::clone(&self.disk), Arc::clone(&self.clock), Arc::default(), self.limits.clone())
+    }
+
+    /// Starts a conversation for a user.
+    pub async fn start(&self, id: &str, user: Option<&str>) -> ConversationId {
+        let conversation = id.parse().expect("an id");
+        let created = self.conversations.start(start(id, user)).await.expect("a start");
+        assert_eq!(created, Created::New);
+        conversation
+    }
+
+    /// Sends a text as a user, under a client's own name for it where one is given.
+    pub async fn say(
+        &self,
+        to: &ConversationId,
+        user: &str,
+        text: &str,
+        key: Option<&str>,
+    ) -> Result<String, SendError> {
+        let mut activity = json!({"type": "message", "text": text, "from": {"id": user}});
+        if let Some(key) = key {
+            activity["channelData"] = json!({"clientActivityID": key});
+        }
+        self.send(to, activity).await
+    }
+
+    /// Sends any activity as a client whose token names no user.
+    pub async fn send(&self, to: &ConversationId, activity: Value) -> Result<String, SendError> {
+        let activity = Activity::parse(activity.to_string().as_bytes()).expect("an activity");
+        let send = ClientSend { conversation: to.clone(), user: None, activity, idempotency_key: None };
+        self.conversations.send_from_client(send).await
+    }
+
+    /// Says something as the bot.
+    pub async fn bot_says(
+        &self,
+        to: &ConversationId,
+        activity: Value,
+        reply_to: Option<&str>,
+    ) -> Result<String, BotSendError> {
+        let activity = Activity::parse(activity.to_string().as_bytes()).expect("an activity");
+        self.conversations.send_from_bot(&bot_name(), to, activity, reply_to).await
+    }
+
+    /// Everything that clients can see behind a position, and the last watermark.
+    pub async fn history(
+        &self,
+        of: &ConversationId,
+        after: u64,
+    ) -> Result<(Vec<Value>, Position), Unavailable> {
+        let begin = self.conversations.begin(of, Begin::After(Position::new(after))).await?;
+        let mut follower = self.conversations.follow(of, begin).await?;
+        let mut all = Vec::new();
+        loop {
+            let page = follower.history().await?;
+            if page.activities.is_empty() {
+                return Ok((all, page.watermark));
+            }
+            all.extend(
+                page.activities.iter().map(|json| serde_json::from_slice::<Value>(json).expect("JSON")),
+            );
+        }
+    }
+
+    /// The texts of everything that clients can see.
+    pub async fn texts(&self, of: &ConversationId) -> Vec<String> {
+        let (all, _) = self.history(of, 0).await.expect("a history");
+        all.iter().filter_map(|activity| activity["text"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Lets everything that is under way end.
+    pub async fn settle(&self) {
+        self.tasks.close();
+        tokio::time::timeout(Duration::from_secs(120), self.tasks.wait()).await.expect("tasks end");
+        self.tasks.reopen();
+    }
+}
+
+/// The one bot of a [`World`].
+pub fn bot_name() -> BotName {
+    "bot".parse().expect("a name")
+}
+
+/// A start on the one site of a [`World`].
+pub fn start(id: &str, user: Option<&str>) -> StartConversation {
+    let user = user.map(|id| ChannelAccount { id: id.parse().expect("a user id"), name: None });
+    StartConversation {
+        conversation: id.parse().expect("an id"),
+        site: "default".parse().expect("a name"),
+        bot: bot_name(),
+        user,
+        locale: None,
+    }
+}

@@ -1,0 +1,91 @@
+//! A bot that does what a test says, and remembers what it got.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use landline_core::{BotAnswer, BotFailure, BotRequest, BotTransport};
+use serde_json::Value;
+use tokio::time::{sleep, sleep_until};
+
+/// What the bot does with one attempt.
+#[derive(Clone, Debug)]
+pub enum Behaviour {
+    /// Takes it and answers.
+    Answer(u16, String),
+    /// Takes it, and answers after a while.
+    Slow(Duration, u16),
+    /// Cannot be reached.
+    Away,
+    /// Takes it and says nothing until the deadline.
+    Hang,
+    /// Takes it and breaks the line.
+    Break,
+}
+
+/// See the module. Without a script it answers 200 to everything.
+#[derive(Debug, Default)]
+pub struct ScriptedBot {
+    script: Mutex<VecDeque<Behaviour>>,
+    attempts: Mutex<Vec<Value>>,
+    taken: Mutex<Vec<Value>>,
+}
+
+impl ScriptedBot {
+    /// What to do with the next attempts; afterwards 200 again.
+    pub fn then(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
+        lock(&self.script).extend(behaviours);
+    }
+
+    /// Every attempt, those that did not reach it included.
+    pub fn attempts(&self) -> Vec<Value> {
+        lock(&self.attempts).clone()
+    }
+
+    /// What reached it, in order.
+    pub fn taken(&self) -> Vec<Value> {
+        lock(&self.taken).clone()
+    }
+
+    /// The texts of the messages that reached it.
+    pub fn texts(&self) -> Vec<String> {
+        self.taken().iter().filter_map(|activity| activity["text"].as_str().map(str::to_owned)).collect()
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl BotTransport for ScriptedBot {
+    fn post(
+        &self,
+        request: BotRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<BotAnswer, BotFailure>> + Send>> {
+        let behaviour =
+            lock(&self.script).pop_front().unwrap_or_else(|| Behaviour::Answer(200, String::new()));
+        let activity: Value = serde_json::from_slice(&request.body).expect("the bot gets JSON");
+        lock(&self.attempts).push(activity.clone());
+        if !matches!(behaviour, Behaviour::Away) {
+            lock(&self.taken).push(activity);
+        }
+        Box::pin(async move {
+            match behaviour {
+                Behaviour::Answer(status, body) => Ok(BotAnswer { status, body: Bytes::from(body) }),
+                Behaviour::Slow(time, status) => {
+                    sleep(time).await;
+                    Ok(BotAnswer { status, body: Bytes::new() })
+                }
+                Behaviour::Away => Err(BotFailure::NotReached("nobody listens".into())),
+                Behaviour::Hang => {
+                    sleep_until(request.deadline).await;
+                    Err(BotFailure::TimedOut)
+                }
+                Behaviour::Break => Err(BotFailure::Broken("reset".into())),
+            }
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! A store whose writes fail when a test says so.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use landline_core::store::{
+    Append, AppendError, Appended, Create, Created, DeliveryState, Head, LogStore, Page, PageLimit,
+    ReadError, Repaired, StoreError, StoreFuture,
+};
+use landline_protocol::{ConversationId, Position};
+
+/// What becomes of one append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is wrong.
+    None,
+    /// Nothing is written, and the store says so: a full disk.
+    Refuse,
+    /// Nothing is written, and the store cannot tell.
+    LoseUnknown,
+    /// It is written, and the store cannot tell.
+    WriteUnknown,
+    /// It is written, after a while.
+    Slow(Duration),
+}
+
+/// Passes everything on to another store, but for the appends that a test has spoiled.
+#[derive(Debug)]
+pub struct FaultyStore {
+    inner: Arc<dyn LogStore>,
+    faults: Mutex<VecDeque<Fault>>,
+}
+
+impl FaultyStore {
+    pub fn new(inner: Arc<dyn LogStore>) -> Self {
+        Self { inner, faults: Mutex::default() }
+    }
+
+    /// What becomes of the next appends; afterwards all is well again.
+    pub fn then(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+    }
+}
+
+impl LogStore for FaultyStore {
+    fn append(&self, append: Append) -> StoreFuture<Appended, AppendError> {
+        let fault =
+            self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(Fault::None);
+        let error = || StoreError("a planted fault".into());
+        match fault {
+            Fault::None => self.inner.append(append),
+            Fault::Refuse => Box::pin(async move { Err(AppendError::Unavailable(error())) }),
+            Fault::LoseUnknown => Box::pin(async move { Err(AppendError::Unknown(error())) }),
+            Fault::WriteUnknown => {
+                let written = self.inner.append(append);
+                Box::pin(async move {
+                    let _ = written.await;
+                    Err(AppendError::Unknown(error()))
+                })
+            }
+            Fault::Slow(time) => {
+                let written = self.inner.append(append);
+                Box::pin(async move {
+                    tokio::time::sleep(time).await;
+                    written.await
+                })
+            }
+        }
+    }
+
+    fn create(&self, create: Create) -> StoreFuture<Created, AppendError> {
+        self.inner.create(create)
+    }
+
+    fn head(&self, conversation: &ConversationId) -> StoreFuture<Head, ReadError> {
+        self.inner.head(conversation)
+    }
+
+    fn read(
+        &self,
+        conversation: &ConversationId,
+        after: Position,
+        limit: PageLimit,
+    ) -> StoreFuture<Page, ReadError> {
+        self.inner.read(conversation, after, limit)
+    }
+
+    fn set_delivery(
+        &self,
+        conversation: &ConversationId,
+        position: Position,
+        state: Option<DeliveryState>,
+    ) -> StoreFuture<(), AppendError> {
+        self.inner.set_delivery(conversation, position, state)
+    }
+
+    fn delivery(
+        &self,
+        conversation: &ConversationId,
+        position: Position,
+    ) -> StoreFuture<Option<DeliveryState>, ReadError> {
+        self.inner.delivery(conversation, position)
+    }
+
+    fn pending_deliveries(
+        &self,
+        after: Option<(ConversationId, Position)>,
+        limit: usize,
+    ) -> StoreFuture<Vec<(ConversationId, Position)>, StoreError> {
+        self.inner.pending_deliveries(after, limit)
+    }
+
+    fn conversations(
+        &self,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> StoreFuture<Vec<ConversationId>, StoreError> {
+        self.inner.conversations(after, limit)
+    }
+
+    fn expire(&self, conversation: &ConversationId, up_to: Position) -> StoreFuture<(), AppendError> {
+        self.inner.expire(conversation, up_to)
+    }
+
+    fn delete(&self, conversation: &ConversationId) -> StoreFuture<(), AppendError> {
+        self.inner.delete(conversation)
+    }
+
+    fn repair(&self, conversation: &ConversationId) -> StoreFuture<Repaired, AppendError> {
+        self.inner.repair(conversation)
+    }
+
+    fn failed(&self) -> Pin<Box<dyn Future<Output = StoreError> + Send + 'static>> {
+        self.inner.failed()
+    }
+}

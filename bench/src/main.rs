@@ -1,1 +1,88 @@
-fn main() {}
+//! `landline-bench`: measures one built server on this machine, over loopback, and prints markdown tables.
+//!
+//! Each measurement starts `landline serve` itself, with a fresh data folder and a bot in this process, and is
+//! bounded in time. The numbers are only worth something for a release build, on a machine that does nothing else.
+//!
+//! Not here: whether the answers are right (the tests), the peers (other servers under the same load).
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool that reports to a terminal")]
+
+mod accept;
+mod crowd;
+mod disk;
+mod idle;
+mod latency;
+mod ready;
+mod rig;
+mod stats;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+/// Measures a Landline server on this machine.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What all measurements need.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// The `landline` executable; a release build.
+    #[arg(long, global = true, default_value = "target/release/landline")]
+    binary: PathBuf,
+    /// Where the data goes; on the disk to be measured. The system's temporary folder when absent.
+    #[arg(long, global = true)]
+    folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Activities accepted durably in a second, against a bot that answers at once.
+    Accept(accept::Options),
+    /// From a send to another client's socket.
+    Latency(latency::Options),
+    /// The server's memory for a socket on which nothing happens.
+    Idle(idle::Options),
+    /// From start to ready with many conversations.
+    Ready(ready::Options),
+    /// All four, as they are by default.
+    All,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let run = || -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(run(&arguments))
+    };
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("landline-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(Arguments { common, command }: &Arguments) -> Result<()> {
+    match command {
+        Command::Accept(options) => println!("{}", accept::run(common, options).await?),
+        Command::Latency(options) => println!("{}", latency::run(common, options).await?),
+        Command::Idle(options) => println!("{}", idle::run(common, options).await?),
+        Command::Ready(options) => println!("{}", ready::run(common, options).await?),
+        Command::All => {
+            println!("{}", accept::run(common, &accept::Options::default()).await?);
+            println!("{}", latency::run(common, &latency::Options::default()).await?);
+            println!("{}", idle::run(common, &idle::Options::default()).await?);
+            println!("{}", ready::run(common, &ready::Options::default()).await?);
+        }
+    }
+    Ok(())
+}

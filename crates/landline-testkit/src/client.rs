@@ -129,15 +129,17 @@ impl Client {
         Ok(answer.id)
     }
 
-    /// `GET activities?watermark=`.
+    /// `GET activities?watermark=`. With `wait_seconds` the answer is held until something comes, or so long.
     pub async fn poll(
         &mut self,
         bearer: &str,
         conversation: &str,
         watermark: Option<&str>,
+        wait_seconds: Option<u8>,
     ) -> Result<ActivitySet, CallError> {
-        let query = watermark.map(|watermark| format!("?watermark={watermark}")).unwrap_or_default();
-        let path = format!("/v3/directline/conversations/{conversation}/activities{query}");
+        let watermark = watermark.map(|watermark| format!("watermark={watermark}&")).unwrap_or_default();
+        let wait = wait_seconds.map(|seconds| format!("wait={seconds}")).unwrap_or_default();
+        let path = format!("/v3/directline/conversations/{conversation}/activities?{watermark}{wait}");
         self.call(Method::GET, &path, bearer, None).await
     }
 

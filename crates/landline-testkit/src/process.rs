@@ -59,12 +59,25 @@ impl ServerProcess {
         Ok((server, ready_after))
     }
 
-    /// Starts it on the same ports and data, after it was killed or stopped.
+    /// Starts it on the same ports and data, after it was killed or stopped, and waits until it is ready.
     pub async fn start_again(&mut self) -> Result<Duration> {
+        let began = Instant::now();
+        self.launch()?;
+        match timeout(self.options.ready_within, self.wait_until_ready()).await {
+            Ok(ready) => ready.map(|()| began.elapsed()),
+            Err(_) => {
+                let log = self.log_tail();
+                self.kill().await?;
+                bail!("not ready within {:?}; its log ends with:\n{log}", self.options.ready_within)
+            }
+        }
+    }
+
+    /// Starts it and does not wait for anything; for those who mean to kill it while it starts.
+    pub fn launch(&mut self) -> Result<()> {
         if self.child.is_some() {
             bail!("the server is running; kill or stop it first");
         }
-        let began = Instant::now();
         let mut command = Command::new(&self.options.binary);
         command
             .arg("serve")
@@ -82,14 +95,7 @@ impl ServerProcess {
             .spawn()
             .with_context(|| format!("cannot run {}; build it first", self.options.binary.display()))?;
         self.child = Some(child);
-        match timeout(self.options.ready_within, self.wait_until_ready()).await {
-            Ok(ready) => ready.map(|()| began.elapsed()),
-            Err(_) => {
-                let log = self.log_tail();
-                self.kill().await?;
-                bail!("not ready within {:?}; its log ends with:\n{log}", self.options.ready_within)
-            }
-        }
+        Ok(())
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {

@@ -88,7 +88,7 @@ impl Actor {
     /// One page after `watermark`.
     pub async fn poll(&mut self, watermark: Option<&str>) -> Result<ActivitySet, CallError> {
         let Conversation { conversation_id, token, .. } = &self.conversation;
-        self.client.poll(token, conversation_id, watermark).await
+        self.client.poll(token, conversation_id, watermark, None).await
     }
 
     /// A stream that goes on after `watermark`.

@@ -1,0 +1,72 @@
+//! What every measurement stands on: a fresh folder, a bot that answers at once, a server.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use landline_testkit::bot::{Bot, Mode};
+use landline_testkit::process::{ServerOptions, ServerProcess};
+use tempfile::TempDir;
+
+use crate::Common;
+
+/// A start that takes longer has failed.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+/// A stop that takes longer has failed.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(60);
+
+/// The secret of the measured site.
+const SECRET: &str = "bench-secret-0123456789-0123456789-0123456789-01";
+
+/// A running server that nobody else uses.
+#[derive(Debug)]
+pub(crate) struct Rig {
+    pub(crate) server: ServerProcess,
+    pub(crate) bot: Bot,
+    pub(crate) folder: TempDir,
+}
+
+impl Rig {
+    pub(crate) async fn start(common: &Common) -> Result<Self> {
+        let prefix = "landline-bench-";
+        let folder = match &common.folder {
+            Some(folder) => tempfile::Builder::new().prefix(prefix).tempdir_in(folder),
+            None => tempfile::Builder::new().prefix(prefix).tempdir(),
+        };
+        let folder = folder.context("no folder for the data")?;
+        let bot = Bot::start_counting(Mode::Accept).await?;
+        let options = ServerOptions {
+            binary: common.binary.clone(),
+            folder: folder.path().to_owned(),
+            bot: bot.endpoint(),
+            secret: SECRET.to_owned(),
+            ready_within: READY_WITHIN,
+        };
+        let (server, _) = ServerProcess::start(options).await?;
+        Ok(Self { server, bot, folder })
+    }
+
+    /// The server's resident memory.
+    pub(crate) fn rss_kib(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+        kib.context("the server's /proc status has no VmRSS")
+    }
+
+    /// Processor time the server has used, user and system.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
+        // The name in parentheses may hold blanks; what is counted stands behind it.
+        let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>());
+        let ticks = |place: usize| -> Option<u64> { fields.as_ref()?.get(place)?.parse().ok() };
+        let (Some(user), Some(system)) = (ticks(11), ticks(12)) else {
+            bail!("the server's /proc stat has no times");
+        };
+        let per_second = rustix::param::clock_ticks_per_second();
+        Ok(Duration::from_millis((user + system) * 1000 / per_second.max(1)))
+    }
+
+    fn pid(&self) -> Result<u32> {
+        self.server.pid().context("the server is not running")
+    }
+}

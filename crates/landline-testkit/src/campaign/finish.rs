@@ -1,0 +1,165 @@
+//! The end of a campaign: everything comes to rest, every conversation is read from its first activity, every
+//! reader catches up, the server stops when asked to, and its own check finds nothing.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::outcome::Outcome;
+use super::reader::Standing;
+use super::world::{PAUSE, World};
+use crate::bot::Bot;
+use crate::client::Client;
+use crate::history::{Position, Recorder, Start};
+use crate::process::ServerProcess;
+
+/// Nothing came to the bot for so long: everything is at rest.
+const QUIET: Duration = Duration::from_secs(1);
+/// Longer than this nobody waits for it.
+const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+/// A page of the final read is asked for again for so long.
+const PAGE_WITHIN: Duration = Duration::from_secs(30);
+/// Readers have caught up within this time after the load has ended.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(20);
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+const CHECK_WITHIN: Duration = Duration::from_secs(120);
+
+/// What a conversation looked like when it was read to its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct End {
+    /// The position of its last activity.
+    last: Position,
+    activities: u64,
+    /// A hash of all positions and payloads.
+    content: u64,
+}
+
+/// Waits until the bot hears nothing more.
+pub(super) async fn settle(bot: &Bot) {
+    let deadline = Instant::now() + SETTLE_WITHIN;
+    let mut last = (bot.count(), Instant::now());
+    while Instant::now() < deadline && last.1.elapsed() < QUIET {
+        sleep(PAUSE).await;
+        if bot.count() != last.0 {
+            last = (bot.count(), Instant::now());
+        }
+    }
+}
+
+/// Reads every conversation from its first activity, then waits until the readers have what the end has.
+pub(super) async fn read_to_the_end(
+    world: &World,
+    lanes: &[String],
+    readers: &[Standing],
+    outcome: &mut Outcome,
+) {
+    let mut client = Client::new(world.server);
+    let mut ends: HashMap<String, Position> = HashMap::new();
+    let mut unread = Vec::new();
+    for conversation in lanes.iter().cloned().chain(world.started()) {
+        match read_one(world, &mut client, &conversation).await {
+            Ok(end) => {
+                ends.insert(conversation.clone(), end.last);
+                outcome.ends.insert(conversation, end);
+            }
+            Err(error) => unread.push(format!("{conversation}: {error}")),
+        }
+    }
+    outcome.note("every started conversation can be read", unread);
+
+    let deadline = Instant::now() + CATCH_UP_WITHIN;
+    let behind = || -> Vec<String> {
+        let late = readers.iter().filter_map(|reader| {
+            let (at, end) = (reader.furthest(), *ends.get(&reader.conversation)?);
+            (at < end).then(|| {
+                format!(
+                    "{} stands at {at} of {}, whose last activity is {end}",
+                    reader.name, reader.conversation
+                )
+            })
+        });
+        late.collect()
+    };
+    while !behind().is_empty() && Instant::now() < deadline {
+        sleep(PAUSE).await;
+    }
+    outcome.note("every reader catches up", behind());
+}
+
+/// Reads what the rounds before have read at their end: it must be the same.
+pub(super) async fn read_again(server: &ServerProcess, outcome: &mut Outcome) {
+    let world = World::new(server.address(), server.secret(), Recorder::new(), 0);
+    let mut client = Client::new(world.server);
+    let mut changed = Vec::new();
+    for (conversation, before) in &outcome.ends {
+        match read_one(&world, &mut client, conversation).await {
+            Ok(now) if now == *before => {}
+            Ok(now) => changed.push(format!("{conversation} was {before:?} and is {now:?}")),
+            Err(error) => changed.push(format!("{conversation}: {error}")),
+        }
+    }
+    outcome.note("at the very end all conversations are as their round left them", changed);
+}
+
+/// The final read of one conversation.
+async fn read_one(world: &World, client: &mut Client, conversation: &str) -> Result<End, String> {
+    let connection = world.recorder.open("final", conversation, Start::After(0), true);
+    let mut watermark = 0;
+    let mut end = End::default();
+    let mut content = DefaultHasher::new();
+    let mut deadline = Instant::now() + PAGE_WITHIN;
+    loop {
+        let page = client.poll(&world.secret, conversation, Some(&watermark.to_string()), None).await;
+        match page {
+            Ok(set) => {
+                deadline = Instant::now() + PAGE_WITHIN;
+                let (seen, next) = world.seen("final", conversation, &set);
+                let Some(next) = next else { return Err("a page without a watermark".to_owned()) };
+                for one in &seen {
+                    (one.position, &one.payload).hash(&mut content);
+                    (end.last, end.activities) = (one.position, end.activities + 1);
+                }
+                let done = seen.is_empty();
+                world.recorder.page("final", connection, seen, next);
+                if done {
+                    return Ok(End { content: content.finish(), ..end });
+                }
+                watermark = next;
+            }
+            Err(error) if Instant::now() > deadline => return Err(error.to_string()),
+            Err(error) => {
+                world.judge("final", "poll", &error);
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// SIGTERM ends it with 0, and `landline check` finds nothing wrong with what it left.
+pub(super) async fn stop_and_verify(server: &mut ServerProcess, outcome: &mut Outcome) {
+    let wrong = match server.stop(STOP_WITHIN).await {
+        Ok(status) if status.success() => vec![],
+        Ok(status) => vec![format!("ended with {status}; its log ends with:\n{}", server.log_tail())],
+        Err(error) => vec![format!("{error:#}")],
+    };
+    outcome.note("SIGTERM ends it with 0", wrong);
+
+    let mut command = Command::new(server.binary());
+    command.arg("check").arg("--data").arg(server.data()).stdin(Stdio::null()).kill_on_drop(true);
+    let wrong = match timeout(CHECK_WITHIN, command.output()).await {
+        Ok(Ok(output)) if output.status.success() => vec![],
+        Ok(Ok(output)) => vec![format!(
+            "ended with {}: {}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )],
+        Ok(Err(error)) => vec![error.to_string()],
+        Err(_) => vec![format!("not done within {CHECK_WITHIN:?}")],
+    };
+    outcome.note("landline check finds nothing", wrong);
+}

@@ -1,0 +1,136 @@
+//! The chores of this repository: `cargo xtask --help` lists them.
+//!
+//! `test` is all of them that say whether the software works; what it needs beside Rust and Node it installs.
+
+#![expect(clippy::print_stdout, reason = "a command line tool talks to whoever runs it")]
+
+mod direction;
+mod run;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::run::{Cargo, binary, cargo, command, root, step};
+
+/// The chores of this repository.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build Landline with its Web Chat page and run `landline demo`; arguments behind `--` go to it.
+    Demo {
+        /// Such as `--listen 127.0.0.1:4000`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Everything that must be green: `check`, then `e2e`, then a short `crash`.
+    Test,
+    /// Format, lints, documentation, direction of dependencies, Rust tests.
+    Check,
+    /// Stock clients and stock bots against the built binary; installs Chromium, npm and Python packages as needed.
+    E2e,
+    /// Kill the server at random under load, again and again, and check that nothing was lost.
+    Crash {
+        /// How often.
+        #[arg(long, default_value_t = 200)]
+        cycles: u32,
+        /// Further arguments of the campaign, such as `--seed 7`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Measure a release build; arguments behind `--` go to the bench (default: `all`).
+    Bench {
+        /// Such as `accept` or `idle`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+}
+
+/// How many crash cycles are part of `test`; the long campaign is a command of its own.
+const CRASH_CYCLES_IN_TEST: u32 = 30;
+
+fn main() -> Result<()> {
+    match Arguments::parse().chore {
+        Chore::Demo { arguments } => demo(&arguments),
+        Chore::Test => {
+            check()?;
+            e2e()?;
+            crash(CRASH_CYCLES_IN_TEST, Cargo::Dev, &[])
+        }
+        Chore::Check => check(),
+        Chore::E2e => e2e(),
+        Chore::Crash { cycles, arguments } => crash(cycles, Cargo::Release, &arguments),
+        Chore::Bench { arguments } => bench(&arguments),
+    }
+}
+
+fn check() -> Result<()> {
+    step("format");
+    cargo(["fmt", "--all", "--check"]).run()?;
+    step("lints");
+    cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]).run()?;
+    step("documentation");
+    cargo(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()?;
+    step("direction of dependencies");
+    direction::check()?;
+    step("Rust tests");
+    // Some of them start the real binary.
+    cargo(["build", "--locked", "-p", "landline"]).run()?;
+    cargo(["test", "--workspace", "--locked"]).env("LANDLINE_BIN", binary(Cargo::Dev, "landline")).run()
+}
+
+fn web_chat() -> Result<()> {
+    step("Web Chat bundle, from npm");
+    command("npm", ["ci", "--no-audit", "--no-fund"]).dir(root().join("crates/landline/webchat")).run()
+}
+
+fn demo(arguments: &[String]) -> Result<()> {
+    web_chat()?;
+    step("landline demo");
+    let mut words = vec!["run", "--release", "--locked", "-p", "landline", "--", "demo"];
+    words.extend(arguments.iter().map(String::as_str));
+    cargo(words).run()
+}
+
+fn e2e() -> Result<()> {
+    web_chat()?;
+    step("stock clients and stock bots");
+    cargo(["build", "--locked", "-p", "landline"]).run()?;
+    command("bash", ["e2e/run.sh"]).env("LANDLINE_BIN", binary(Cargo::Dev, "landline")).run()
+}
+
+fn crash(cycles: u32, profile: Cargo, arguments: &[String]) -> Result<()> {
+    step("crash campaign");
+    build(profile, &["landline", "landline-testkit"])?;
+    let cycles = cycles.to_string();
+    let server = binary(profile, "landline");
+    let mut words = vec!["--binary".into(), server.display().to_string(), "--cycles".into(), cycles];
+    words.extend_from_slice(arguments);
+    command(binary(profile, "crash"), words).run()
+}
+
+fn bench(arguments: &[String]) -> Result<()> {
+    build(Cargo::Release, &["landline", "landline-bench"])?;
+    let all = ["all".to_owned()];
+    let arguments = if arguments.is_empty() { &all } else { arguments };
+    let mut words = arguments.to_vec();
+    words.extend(["--binary".into(), binary(Cargo::Release, "landline").display().to_string()]);
+    command(binary(Cargo::Release, "landline-bench"), words).run()
+}
+
+fn build(profile: Cargo, packages: &[&str]) -> Result<()> {
+    let mut words = vec!["build", "--locked"];
+    if profile == Cargo::Release {
+        words.push("--release");
+    }
+    for package in packages {
+        words.extend(["-p", package]);
+    }
+    cargo(words).run()
+}
+

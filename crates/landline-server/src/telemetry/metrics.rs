@@ -124,7 +124,7 @@ impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("landline"),
+            registry: Registry::default(),
             requests: Family::default(),
             request_latency: Family::new_with_constructor(latency),
             activities: Family::default(),
@@ -141,7 +141,8 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let Self { registry, .. } = self;
+        self.registry.register_collector(Box::new(ProcessCollector));
+        let registry = self.registry.sub_registry_with_prefix("landline");
         registry.register("requests", "Requests answered, by route and status", self.requests.clone());
         registry.register_with_unit(
             "request_duration",
@@ -171,7 +172,6 @@ impl Metrics {
         );
         registry.register("polls_held", "Polls that were held open for something to come", self.polls_held.clone());
         registry.register("connections", "Open connections of the public listener", self.connections.clone());
-        registry.register_collector(Box::new(ProcessCollector));
     }
 
     /// A request was answered. The route is the template, or `unmatched`.

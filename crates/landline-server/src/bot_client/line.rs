@@ -1,0 +1,158 @@
+//! One connection to a bot, used by one attempt at a time.
+
+use std::error::Error;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http::{HeaderName, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::client::legacy::connect::Connection as _;
+use landline_core::{BotAnswer, BotFailure};
+
+use super::connector::with_causes;
+use super::keep_for;
+use super::watch::{Watch, WatchHandle, Watched};
+use crate::limits::{BOT_ANSWER_HEAD_BYTES, BOT_ANSWER_HEADERS};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// A connection that is up.
+pub(super) struct Line {
+    sender: SendRequest<Full<Bytes>>,
+    /// hyper's half that moves the bytes; `None` once it has ended. Polled only while a request is on the line.
+    driver: Option<Pin<Box<Driver>>>,
+    pub(super) watch: Arc<Watch>,
+}
+
+type Driver = Connection<MaybeHttpsStream<Watched>, Full<Bytes>>;
+
+/// What one request came to.
+#[derive(Debug)]
+pub(super) struct Exchanged {
+    pub(super) answer: BotAnswer,
+    /// For how long the line may be kept for another request; `None` when it is of no further use.
+    pub(super) keep_for: Option<Duration>,
+}
+
+/// Why a request came to nothing on this line. Whether any of it was sent is the watch's to say.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LineFailure {
+    #[error("no answer in time")]
+    TimedOut,
+    #[error("{0}")]
+    Broken(String),
+    #[error("{0}")]
+    BadAnswer(String),
+}
+
+impl LineFailure {
+    /// What it means when the bot got at least a byte.
+    pub(super) fn after_sending(self) -> BotFailure {
+        match self {
+            Self::TimedOut => BotFailure::TimedOut,
+            Self::Broken(why) => BotFailure::Broken(why),
+            Self::BadAnswer(why) => BotFailure::BadAnswer(why),
+        }
+    }
+
+    /// An answer that is no HTTP is a bad one; everything else that hyper reports is a line that broke.
+    fn of(error: &hyper::Error) -> Self {
+        let words = with_causes(error);
+        if error.is_parse() || breaks_the_rules_of_http(error) { Self::BadAnswer(words) } else { Self::Broken(words) }
+    }
+}
+
+/// Bad chunks are reported as an input/output error about data, as opposed to one about the line.
+fn breaks_the_rules_of_http(error: &hyper::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            return matches!(io.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput);
+        }
+        cause = inner.source();
+    }
+    false
+}
+
+impl Line {
+    pub(super) async fn open(stream: MaybeHttpsStream<Watched>) -> Result<Self, hyper::Error> {
+        let mut extras = http::Extensions::new();
+        stream.connected().get_extras(&mut extras);
+        let watch = extras.remove::<WatchHandle>().map(|handle| handle.0).unwrap_or_default();
+        let (sender, driver) = Builder::new()
+            .max_buf_size(BOT_ANSWER_HEAD_BYTES)
+            .max_headers(BOT_ANSWER_HEADERS)
+            .handshake(stream)
+            .await?;
+        Ok(Self { sender, driver: Some(Box::pin(driver)), watch })
+    }
+
+    /// Sends, and reads the answer whole, up to `max` bytes of body. Dropping the future leaves the line unusable.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        max: usize,
+    ) -> Result<Exchanged, LineFailure> {
+        let Self { sender, driver, .. } = self;
+        let response = drive(driver, sender.send_request(request)).await.map_err(|error| LineFailure::of(&error))?;
+        let status = response.status().as_u16();
+        let idle_time = keep_for(response.headers().get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
+        let body = drive(driver, read_whole(response, max)).await?;
+        // The driver has to see the end of the answer before the line can be used again.
+        let ready = drive(driver, sender.ready()).now_or_never();
+        let reusable = matches!(ready, Some(Ok(()))) && driver.is_some();
+        Ok(Exchanged { answer: BotAnswer { status, body }, keep_for: reusable.then_some(idle_time) })
+    }
+}
+
+async fn read_whole(response: Response<Incoming>, max: usize) -> Result<Bytes, LineFailure> {
+    let mut body = response.into_body();
+    let too_large = || LineFailure::BadAnswer(format!("its body is over the limit of {max} bytes"));
+    if body.size_hint().lower() > max as u64 {
+        return Err(too_large());
+    }
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| LineFailure::of(&error))?;
+        let Ok(data) = frame.into_data() else { continue }; // trailers
+        if read.len() + data.len() > max {
+            return Err(too_large());
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read.freeze())
+}
+
+/// Polls both: what is waited for, and the driver without which it would never come.
+async fn drive<F: Future>(driver: &mut Option<Pin<Box<Driver>>>, waited_for: F) -> F::Output {
+    let mut waited_for = pin!(waited_for);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = waited_for.as_mut().poll(cx) {
+            return Poll::Ready(output);
+        }
+        // When the driver ends, well or not, it has told what is waited for, which is asked once more.
+        if let Some(running) = driver
+            && running.as_mut().poll(cx).is_ready()
+        {
+            *driver = None;
+        }
+        waited_for.as_mut().poll(cx)
+    })
+    .await
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("watch", &self.watch).finish_non_exhaustive()
+    }
+}

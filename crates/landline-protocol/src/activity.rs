@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::json_scan::JsonError;
-use crate::{BotName, CHANNEL_ID, ConversationId, RawObject, Timestamp, UserId};
+use crate::{BotName, CHANNEL_ID, ConversationId, RawObject, Timestamp};
 
 /// An activity: the properties that we read are checked, all others are kept as they came.
 ///
@@ -167,11 +167,6 @@ impl Activity {
         self.properties.set_object("recipient", &recipient);
         self.properties.set_text("serviceUrl", to.service_url);
         self.properties.to_json()
-    }
-
-    /// Who sent it, as a user id; `None` where there is none or it cannot be one.
-    pub fn sender(&self) -> Option<UserId> {
-        self.from_id()?.parse().ok()
     }
 }
 

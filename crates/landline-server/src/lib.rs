@@ -5,7 +5,20 @@
 //! the command line (`landline`).
 
 pub mod admin_api;
+pub mod app;
+mod body;
+pub mod bot_client;
+pub mod client_api;
+pub mod config;
+pub mod connector_api;
 pub mod error;
+mod errors;
 pub mod http;
 pub mod limits;
+mod public_url;
+pub mod state;
+mod system_entropy;
 pub mod telemetry;
+
+pub use public_url::PublicUrl;
+pub use system_entropy::SystemEntropy;

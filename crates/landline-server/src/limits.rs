@@ -73,3 +73,30 @@ pub const BOT_ANSWER_HEAD_BYTES: usize = 64 * 1024;
 
 /// How many header fields a bot's answer may have.
 pub const BOT_ANSWER_HEADERS: usize = 100;
+
+/// When to try again after a 503.
+pub const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// After how long without a frame an empty one and a ping are sent. Proxies drop lines that are silent for 30 s or 60 s.
+pub const STREAM_IDLE: Duration = Duration::from_secs(15);
+
+/// After how long without any sign of life from the client its stream is closed: three pings unanswered.
+pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
+
+/// How long one frame may take to leave for a slow client before its stream is closed.
+pub const STREAM_FRAME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest message that a client may send on a stream. None is part of the protocol.
+pub const STREAM_IN_BYTES: usize = 64 * 1024;
+
+/// How many bytes may wait to leave on one stream: a page, and one activity over it.
+pub const STREAM_OUT_BYTES: usize = 4 * 1024 * 1024;
+
+/// The read buffer of one stream. Clients send next to nothing, and the library's own default costs 128 KiB a socket.
+pub const STREAM_READ_BUFFER: usize = 2048;
+
+/// How many pages a stream that is far behind still gets when the server stops.
+pub const DRAIN_FLUSH_PAGES: usize = 16;
+
+/// How long streams and deliveries that are under way when the server stops may take to end, once no request is left.
+pub const STREAM_DRAIN: Duration = Duration::from_secs(20);

@@ -1,0 +1,270 @@
+//! The composition root: the only place that knows which engine keeps the data and how bots are reached.
+//!
+//! [`start`] opens everything in the order in which it is needed; [`Running::finished`] waits until it is over.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use landline_auth::SiteSecret;
+use landline_core::store::{LogStore, Registry};
+use landline_core::{BotTransport, Clock, Conversations, Delivered, Entropy, Observer, Parts, Retention, limits::SWEEP_INTERVAL};
+use landline_protocol::{BotName, SiteName};
+use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin_api::{self, Readiness, ReadinessState};
+use crate::bot_client::HyperBotTransport;
+use crate::config::{BotConfig, Config};
+use crate::http::{ServeLimits, serve, with_layers};
+use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
+use crate::public_url::PublicUrl;
+use crate::state::App;
+use crate::telemetry::{DeliveryOutcome, Metrics};
+use crate::{client_api, connector_api};
+
+mod first_start;
+
+/// What a server is started with.
+#[expect(missing_debug_implementations, reason = "a bag of trait objects; it is taken apart at once")]
+pub struct StartOptions {
+    /// What the operator asked for.
+    pub config: Config,
+    /// Where clients and bots connect.
+    pub public: TcpListener,
+    /// Where the operator's probes and scrapers connect.
+    pub admin: TcpListener,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids, keys and secrets.
+    pub entropy: Arc<dyn Entropy>,
+    /// Routes to serve beside the API, such as the demo's page.
+    pub extra_routes: axum::Router,
+    /// Cancelled to stop the server.
+    pub shutdown: CancellationToken,
+}
+
+/// Where the data is kept, and how bots are reached.
+#[expect(missing_debug_implementations, reason = "a bag of trait objects; it is taken apart at once")]
+pub struct Engines {
+    /// The logs.
+    pub log: Arc<dyn LogStore>,
+    /// Secrets and keys.
+    pub registry: Arc<dyn Registry>,
+    /// The way to the bots.
+    pub bots: Arc<dyn BotTransport>,
+}
+
+/// A server that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where clients and bots connect.
+    pub public_addr: SocketAddr,
+    /// Where probes and scrapers connect.
+    pub admin_addr: SocketAddr,
+    /// Secrets that were made just now, to be shown once.
+    pub first_secrets: Vec<(SiteName, SiteSecret)>,
+    /// What each bot is told as its `serviceUrl`. Holds the bot's capability: not for logs.
+    pub service_urls: HashMap<BotName, String>,
+    public: tokio::task::JoinHandle<()>,
+    admin: tokio::task::JoinHandle<()>,
+    tasks: TaskTracker,
+    readiness: ReadinessState,
+    log: Arc<dyn LogStore>,
+    shutdown: CancellationToken,
+    admin_shutdown: CancellationToken,
+}
+
+/// Starts a server on the embedded store in the configured folder.
+///
+/// # Errors
+/// In words for the operator: what is wrong and what to do.
+pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
+    let store = Arc::new(open_store(&options.config).await?);
+    let endpoints = options.config.bots.iter().map(|bot| (bot.name.clone(), bot.endpoint.clone()));
+    let bots = HyperBotTransport::new(endpoints.collect()).context("cannot prepare to reach bots")?;
+    let bots = Arc::new(bots);
+    let log: Arc<dyn LogStore> = Arc::<EmbeddedStore>::clone(&store);
+    let tasks = TaskTracker::new();
+    let (tidy, shutdown) = (Arc::clone(&bots), options.shutdown.clone());
+    tasks.spawn(async move { tidy.keep_tidy(shutdown).await });
+    assemble(options, Engines { log, registry: store, bots }, tasks).await
+}
+
+/// Opens the store of a configuration.
+///
+/// # Errors
+/// As [`start`].
+pub async fn open_store(config: &Config) -> anyhow::Result<EmbeddedStore> {
+    let data = config.data.clone();
+    let limits = &config.limits.store;
+    let options = EmbeddedOptions { cache_bytes: limits.cache_bytes, reserve_bytes: limits.reserve_bytes };
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&data, options)).await?;
+    opened.with_context(|| format!("cannot open the data folder {}", config.data.display()))
+}
+
+/// Starts a server on given engines.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Result<Running> {
+    assemble(options, engines, TaskTracker::new()).await
+}
+
+async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -> anyhow::Result<Running> {
+    let StartOptions { config, public, admin, clock, entropy, extra_routes, shutdown } = options;
+    let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
+    let metrics = Arc::new(Metrics::new());
+    let readiness = ReadinessState::default();
+
+    let first = first_start::prepare(&config, &*engines.registry, &*entropy, public_addr).await?;
+    let conversations = Conversations::new(Parts {
+        store: Arc::clone(&engines.log),
+        bots: engines.bots,
+        service_urls: first.service_urls.clone(),
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+        limits: config.limits.domain.clone(),
+        tasks: tasks.clone(),
+        observer: Arc::new(DeliveryMetrics(Arc::clone(&metrics))),
+    });
+    // Before the first request: what comes in later is delivered by whoever brings it.
+    let untried = conversations.list_untried().await.context("cannot list deliveries that were not tried yet")?;
+
+    let app = App::new(crate::state::Parts {
+        conversations: conversations.clone(),
+        sites: first.sites,
+        bot_capabilities: first.bot_capabilities,
+        key_ring: first.key_ring,
+        clock,
+        entropy: Arc::clone(&entropy),
+        metrics: Arc::clone(&metrics),
+        public_url: PublicUrl::new(config.public_url.clone(), config.trusted_proxies.clone()),
+        body_timeout: config.limits.server.body_timeout,
+        draining: shutdown.clone(),
+        tasks: tasks.clone(),
+    });
+    let router = client_api::routes().merge(connector_api::routes()).with_state(app).merge(extra_routes);
+    let router = with_layers(router, entropy, Arc::clone(&metrics));
+    let server = &config.limits.server;
+    let limits = ServeLimits {
+        connections: server.connections,
+        header_timeout: server.header_timeout,
+        drain: server.drain,
+    };
+    let admin_limits = ServeLimits { connections: ADMIN_CONNECTIONS, ..limits.clone() };
+    let admin_router = admin_api::router(readiness.clone(), Arc::clone(&metrics));
+    // Stays up while the rest drains, so that a probe sees it.
+    let admin_shutdown = CancellationToken::new();
+    let admin_task = serve(admin, admin_router, admin_limits, None, admin_shutdown.clone(), tasks.clone());
+    let public_task = serve(public, router, limits, Some(metrics), shutdown.clone(), tasks.clone());
+    let running = Running {
+        public_addr,
+        admin_addr,
+        first_secrets: first.new_secrets,
+        service_urls: first.service_urls,
+        public: tasks.spawn(public_task),
+        admin: tasks.spawn(admin_task),
+        tasks: tasks.clone(),
+        readiness: readiness.clone(),
+        log: engines.log,
+        shutdown: shutdown.clone(),
+        admin_shutdown,
+    };
+    conversations.deliver_untried(untried);
+    tasks.spawn(sweep_regularly(conversations, retention(&config), shutdown));
+    readiness.set(Readiness::Ready);
+    Ok(running)
+}
+
+impl Running {
+    /// Waits until the server has stopped: no accepted request is dropped, every stream was closed.
+    ///
+    /// # Errors
+    /// When the store has failed, so that the process must exit with an error.
+    pub async fn finished(self) -> anyhow::Result<()> {
+        let failure = tokio::select! {
+            () = self.shutdown.cancelled() => None,
+            failure = self.log.failed() => Some(failure),
+        };
+        self.readiness.set(Readiness::Draining);
+        if let Some(error) = failure {
+            // Nothing more can be acknowledged, and what is in memory may differ from what is on disk.
+            self.shutdown.cancel();
+            anyhow::bail!("the store has failed, and what it holds must be read from disk again: {error}; start the server again");
+        }
+        self.public.await?;
+        self.admin_shutdown.cancel();
+        self.admin.await?;
+        self.tasks.close();
+        if tokio::time::timeout(STREAM_DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "Stopped with {} streams or deliveries unfinished", self.tasks.len());
+        }
+        Ok(())
+    }
+}
+
+async fn sweep_regularly(conversations: Conversations, retention: Retention, shutdown: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
+            () = shutdown.cancelled() => return,
+        }
+        match conversations.sweep(&retention).await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(forgotten, "Forgot {forgotten} conversations whose time was over"),
+            Err(error) => tracing::warn!(%error, "Could not look for conversations whose time is over"),
+        }
+    }
+}
+
+fn retention(config: &Config) -> Retention {
+    let sites: HashMap<_, _> = config.sites.iter().map(|site| (site.name.clone(), site.retention)).collect();
+    // Of a site that is not configured any more, nothing is known but that it was there: it is kept longest.
+    let default = sites.values().copied().max().unwrap_or(Duration::MAX);
+    Retention { sites, default }
+}
+
+/// The base URL by which bots reach this server.
+fn bot_base(config: &Config, public: SocketAddr) -> String {
+    match (&config.connector_url, &config.public_url) {
+        (Some(url), _) | (None, Some(url)) => url.as_str().trim_end_matches('/').to_owned(),
+        (None, None) => {
+            let ip = if public.ip().is_unspecified() { "127.0.0.1".to_owned() } else { host(public) };
+            format!("http://{ip}:{}", public.port())
+        }
+    }
+}
+
+fn host(address: SocketAddr) -> String {
+    if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() }
+}
+
+/// Tells the metrics how deliveries end.
+#[derive(Debug)]
+struct DeliveryMetrics(Arc<Metrics>);
+
+impl Observer for DeliveryMetrics {
+    fn delivery_finished(&self, delivered: &Delivered, took: Duration) {
+        let outcome = match delivered {
+            Delivered::Accepted => DeliveryOutcome::Accepted,
+            Delivered::Refused { .. } => DeliveryOutcome::Refused,
+            Delivered::NotReached(_) => DeliveryOutcome::NotReached,
+            Delivered::TimedOut => DeliveryOutcome::TimedOut,
+            Delivered::Unknown(_) => DeliveryOutcome::Broken,
+        };
+        self.0.delivery_finished(outcome, took);
+    }
+
+    fn append_committed(&self, took: Duration) {
+        self.0.append_committed(took);
+    }
+}
+
+fn service_url(base: &str, bot: &BotConfig, capability: &str) -> (BotName, String) {
+    (bot.name.clone(), format!("{base}/connector/{capability}/"))
+}

@@ -1,0 +1,125 @@
+//! What is made at the first start and read at every later one: secrets, token keys, capabilities of bots.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use landline_auth::{KeyRing, SiteSecret, SiteSecrets, TokenKey};
+use landline_core::Entropy;
+use landline_core::store::{PutError, Registry, Table};
+use landline_protocol::{BotName, SiteName};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{bot_base, service_url};
+use crate::config::{Config, SiteConfig};
+use crate::state::Site;
+
+/// The one entry of [`Table::TokenKeys`].
+const KEY_RING: &str = "ring";
+
+pub(super) struct Prepared {
+    pub(super) sites: HashMap<SiteName, Site>,
+    pub(super) key_ring: KeyRing,
+    pub(super) bot_capabilities: Vec<(BotName, SiteSecrets)>,
+    pub(super) service_urls: HashMap<BotName, String>,
+    pub(super) new_secrets: Vec<(SiteName, SiteSecret)>,
+}
+
+pub(super) async fn prepare(
+    config: &Config,
+    registry: &dyn Registry,
+    entropy: &dyn Entropy,
+    public: SocketAddr,
+) -> anyhow::Result<Prepared> {
+    let (key_ring, _) = get_or_make(registry, Table::TokenKeys, KEY_RING, || KeyRing::new(token_key(entropy))).await?;
+    let mut prepared = Prepared {
+        sites: HashMap::new(),
+        key_ring,
+        bot_capabilities: Vec::new(),
+        service_urls: HashMap::new(),
+        new_secrets: Vec::new(),
+    };
+    for site in &config.sites {
+        let secrets = site_secrets(site, registry, entropy, &mut prepared.new_secrets).await?;
+        prepared.sites.insert(site.name.clone(), Site {
+            name: site.name.clone(),
+            bot: site.bot.clone(),
+            secrets,
+            token_lifetime: site.token_lifetime,
+            empty_watermark_is_history: site.empty_watermark_is_history,
+        });
+    }
+    let base = bot_base(config, public);
+    for bot in &config.bots {
+        // Kept as it is, not as a digest: it is part of the address that the bot is told with every activity.
+        let (capability, _) = get_or_make(registry, Table::BotCapabilities, bot.name.as_str(), || capability(entropy)).await?;
+        let secret = SiteSecret::from_text(&capability).context("the registry holds a capability that is too weak")?;
+        let known = SiteSecrets { first: Some(secret.digest()), second: None };
+        prepared.bot_capabilities.push((bot.name.clone(), known));
+        prepared.service_urls.extend([service_url(&base, bot, &capability)]);
+    }
+    Ok(prepared)
+}
+
+/// The configured secrets; where there are none, one that was made at the first start and of which only the digest is
+/// kept.
+async fn site_secrets(
+    site: &SiteConfig,
+    registry: &dyn Registry,
+    entropy: &dyn Entropy,
+    new_secrets: &mut Vec<(SiteName, SiteSecret)>,
+) -> anyhow::Result<SiteSecrets> {
+    let digest = |secret: &Option<SiteSecret>| secret.as_ref().map(SiteSecret::digest);
+    let configured = SiteSecrets { first: digest(&site.secret), second: digest(&site.second_secret) };
+    if configured.first.is_some() || configured.second.is_some() {
+        return Ok(configured);
+    }
+    let mut bytes = [0; 32];
+    entropy.fill(&mut bytes);
+    let new = SiteSecret::from_random(&bytes);
+    let make = || SiteSecrets { first: Some(new.digest()), second: None };
+    let (secrets, made) = get_or_make(registry, Table::SiteSecrets, site.name.as_str(), make).await?;
+    if made {
+        new_secrets.push((site.name.clone(), new));
+    }
+    Ok(secrets)
+}
+
+fn token_key(entropy: &dyn Entropy) -> TokenKey {
+    let mut bytes = [0; 32];
+    entropy.fill(&mut bytes);
+    TokenKey::from_random(&bytes)
+}
+
+fn capability(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0; 32];
+    entropy.fill(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads an entry, or writes a new one; says which.
+async fn get_or_make<T: Serialize + DeserializeOwned>(
+    registry: &dyn Registry,
+    table: Table,
+    name: &str,
+    make: impl FnOnce() -> T,
+) -> anyhow::Result<(T, bool)> {
+    let what = || format!("entry {name:?} of table {table:?} in the registry");
+    if let Some(known) = registry.get(table, name).await.with_context(what)? {
+        let value = serde_json::from_slice(&known.value)
+            .with_context(|| format!("{} cannot be read; run `landline check`", what()))?;
+        return Ok((value, false));
+    }
+    let new = make();
+    let value = Bytes::from(serde_json::to_vec(&new).with_context(what)?);
+    match registry.put(table, name, value, None).await {
+        Ok(_) => Ok((new, true)),
+        Err(error @ (PutError::Conflict(_) | PutError::Unavailable(_) | PutError::Unknown(_))) => {
+            Err(anyhow::Error::new(error).context(format!("cannot write {}", what())))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! JSON bodies of requests: read within bounds, of a type that we read.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use landline_protocol::{Activity, ActivityError};
+
+use crate::error::ApiError;
+use crate::http::read_body;
+use crate::state::App;
+
+/// The bytes of a JSON body; may be empty.
+#[derive(Debug)]
+pub(crate) struct JsonBytes(pub(crate) Bytes);
+
+impl FromRequest<App> for JsonBytes {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let limit = app.conversations.limits().activity_bytes;
+        read_json(&parts.headers, body, limit, app.body_timeout).await.map(Self)
+    }
+}
+
+/// An activity; its size is bounded.
+#[derive(Debug)]
+pub(crate) struct ActivityBody(pub(crate) Activity);
+
+impl FromRequest<App> for ActivityBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, app).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Err(ApiError::missing_property("the body is empty; send one activity"));
+        }
+        Activity::parse(&bytes).map(Self).map_err(|error| match error {
+            ActivityError::Json(error) => ApiError::malformed_data(error.to_string()),
+            ActivityError::WrongKind { .. } => ApiError::bad_argument(error.to_string()),
+        })
+    }
+}
+
+async fn read_json(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    time: std::time::Duration,
+) -> Result<Bytes, ApiError> {
+    // Looked at after the body was read, so that the answer is not lost behind a body that nobody reads.
+    let bytes = read_body(headers, body, limit, time).await?;
+    if bytes.is_empty() || headers.get(CONTENT_TYPE).is_none_or(|kind| kind.to_str().is_ok_and(is_json)) {
+        return Ok(bytes);
+    }
+    Err(ApiError::media_type_not_supported("send the body as content-type: application/json, in UTF-8"))
+}
+
+/// `application/json` or `application/…+json`, in UTF-8.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let json = kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
+    let utf8 = parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+        !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
+    json && utf8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_in_utf_8_is_read() {
+        for good in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+            "application/vnd.microsoft.activity+json",
+        ] {
+            assert!(is_json(good), "{good}");
+        }
+        for bad in ["text/plain", "application/json; charset=latin1", "application/x-www-form-urlencoded", "", "json"] {
+            assert!(!is_json(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Sending an activity, and polling for them.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+use landline_core::{Begin, ClientSend, History, Next};
+use landline_protocol::{ActivitySet, ResourceResponse};
+use tokio::time::timeout;
+
+use super::credentials::Participant;
+use super::query;
+use crate::body::ActivityBody;
+use crate::error::ApiError;
+use crate::state::App;
+use crate::telemetry::ActivityOrigin;
+
+/// The client's own name for a send; `channelData.clientActivityID` serves where there is none.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Says that the reader's watermark was older than what is kept.
+const HISTORY_EXPIRED: &str = "x-landline-history-expired";
+
+/// `POST /v3/directline/conversations/{conversation}/activities`
+///
+/// Logs the activity, gives it to the bot, answers with its id. A failing bot is a 502 or 504, yet the activity stays in
+/// the conversation.
+/// Source: Direct Line 3.0, "Send an activity to the bot".
+pub(super) async fn send(
+    State(app): State<App>,
+    headers: HeaderMap,
+    participant: Participant,
+    ActivityBody(activity): ActivityBody,
+) -> Result<Json<ResourceResponse>, ApiError> {
+    let idempotency_key = match headers.get(IDEMPOTENCY_KEY).map(HeaderValue::to_str) {
+        None => None,
+        Some(Ok(key)) => Some(key.to_owned()).filter(|key| !key.is_empty()),
+        Some(Err(_)) => return Err(ApiError::bad_argument("idempotency-key: send visible ASCII characters")),
+    };
+    let user = participant.caller.user();
+    let send = ClientSend { conversation: participant.conversation, user, activity, idempotency_key };
+    let id = app.conversations.send_from_client(send).await?;
+    app.metrics.activity_accepted(ActivityOrigin::Client);
+    Ok(Json(ResourceResponse { id }))
+}
+
+/// `GET /v3/directline/conversations/{conversation}/activities?watermark=&wait=`
+///
+/// What comes after the watermark, up to a page. With `wait`, our extension, an answer that would be empty is held back
+/// until something comes.
+/// Source: Direct Line 3.0, "Receive activities from the bot", polling.
+pub(super) async fn poll(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    participant: Participant,
+) -> Result<Response, ApiError> {
+    let begin = Begin::of_poll(query::watermark(query.as_deref())?);
+    let wait = query::wait(query.as_deref())?;
+    let conversation = &participant.conversation;
+    let after = app.conversations.begin(conversation, begin).await?;
+    let mut follower = app.conversations.follow(conversation, after).await?;
+    let History { mut activities, mut watermark, expired } = follower.history().await?;
+    if activities.is_empty() && wait > Duration::ZERO {
+        app.metrics.poll_held();
+        let next = tokio::select! {
+            next = timeout(wait, follower.next()) => next.ok().transpose()?,
+            () = app.draining.cancelled() => None,
+        };
+        watermark = follower.position();
+        activities = match next {
+            Some(Next::Activities(activities, _)) => activities,
+            Some(Next::Transient(activity)) => vec![activity],
+            None => Vec::new(),
+        };
+    }
+    let mut response = Bytes::from(ActivitySet::to_json(&activities, watermark)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if expired {
+        headers.insert(HISTORY_EXPIRED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}

@@ -1,0 +1,106 @@
+//! Starting a conversation, and coming back to one.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::IntoResponse;
+use http::{HeaderMap, StatusCode};
+use landline_auth::{ClientToken, STREAM_TICKET_TTL, StreamTicket};
+use landline_core::store::Created;
+use landline_core::{Begin, StartConversation};
+use landline_protocol::{ConversationBody, Position, StartRequest};
+
+use super::credentials::{Caller, Participant};
+use super::{query, tokens};
+use crate::body::JsonBytes;
+use crate::error::ApiError;
+use crate::http::Peer;
+use crate::state::{App, Site};
+
+/// `POST /v3/directline/conversations`
+///
+/// 201 when it started a conversation, 200 when the token's was started before. The stream begins at the first
+/// activity. Never waits for the bot: the stock client takes any error here for final.
+/// Source: Direct Line 3.0, "Start a conversation".
+pub(super) async fn start(
+    State(app): State<App>,
+    axum::Extension(peer): axum::Extension<Peer>,
+    headers: HeaderMap,
+    caller: Caller,
+    JsonBytes(body): JsonBytes,
+) -> Result<impl IntoResponse, ApiError> {
+    let request = StartRequest::parse(&body)?;
+    let user = caller.user().or(request.user);
+    let token = match &caller.token {
+        Some(token) => tokens::refreshed(&app, &caller.site, token),
+        None => {
+            let new = app.conversations.new_conversation_id();
+            tokens::new_token(&app, &caller.site, new, user.clone(), request.trusted_origins)
+        }
+    };
+    let start = StartConversation {
+        conversation: token.conversation.clone(),
+        site: caller.site.name.clone(),
+        bot: caller.site.bot.clone(),
+        user,
+        locale: request.locale,
+    };
+    let status = match app.conversations.start(start).await? {
+        Created::New => StatusCode::CREATED,
+        Created::Existed => StatusCode::OK,
+    };
+    Ok((status, Json(conversation_body(&app, &caller.site, &token, Position::START, &headers, peer)?)))
+}
+
+/// `GET /v3/directline/conversations/{conversation}?watermark=`
+///
+/// A fresh token and a new stream. Where the stream begins is fixed now and travels in its URL.
+/// Source: Direct Line 3.0, "Reconnect to a conversation".
+pub(super) async fn reconnect(
+    State(app): State<App>,
+    axum::Extension(peer): axum::Extension<Peer>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    Participant { caller, conversation, facts }: Participant,
+) -> Result<Json<ConversationBody>, ApiError> {
+    let watermark = query::watermark(query.as_deref())?;
+    let begin = Begin::of_reconnect(watermark, caller.site.empty_watermark_is_history);
+    let position = app.conversations.begin(&conversation, begin).await?;
+    let token = match &caller.token {
+        Some(token) => tokens::refreshed(&app, &caller.site, token),
+        None => {
+            let user = facts.user.clone().map(|id| landline_protocol::ChannelAccount { id, name: facts.user_name.clone() });
+            tokens::new_token(&app, &caller.site, conversation, user, Vec::new())
+        }
+    };
+    conversation_body(&app, &caller.site, &token, position, &headers, peer).map(Json)
+}
+
+fn conversation_body(
+    app: &App,
+    site: &Site,
+    token: &ClientToken,
+    start: Position,
+    headers: &HeaderMap,
+    peer: Peer,
+) -> Result<ConversationBody, ApiError> {
+    let now = app.now();
+    let ticket = StreamTicket {
+        site: site.name.clone(),
+        conversation: token.conversation.clone(),
+        start,
+        trusted_origins: token.trusted_origins.clone(),
+        user: token.user.as_ref().map(|user| user.id.clone()),
+        expires: now.plus(STREAM_TICKET_TTL),
+        id: app.unique_id(),
+    };
+    let ticket = ticket.sign(&app.key_ring, now).map_err(|error| ApiError::bad_argument(error.to_string()))?;
+    let base = app.public_url.web_socket_base(headers, peer.0.ip()).ok_or_else(|| {
+        ApiError::bad_argument("the request has no usable host header, and the server no public_url")
+    })?;
+    let conversation = &token.conversation;
+    Ok(ConversationBody {
+        stream_url: format!("{base}/v3/directline/conversations/{conversation}/stream?watermark={start}&t={ticket}"),
+        token: tokens::sign(app, site, token)?,
+        reference_grammar_id: site.bot.to_string(),
+    })
+}

@@ -1,0 +1,189 @@
+//! The stream: a WebSocket that carries sets of activities to the client, and empty frames while there are none.
+//!
+//! A socket is a reader of the log and nothing else: it holds a position and at most one page. One that is too slow,
+//! silent or too many is closed; it comes back with its watermark and has missed nothing.
+//!
+//! What the client sends is not part of the protocol (the stock client sends empty frames to show that it lives); it is
+//! read, within a limit, and ignored.
+
+
+
+use axum::body::Body;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::Response;
+use landline_auth::StreamTicket;
+use landline_core::{Follower, Next, Unavailable};
+use landline_protocol::{ActivitySet, Watermark};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::credentials::{check_origin, conversation_in_path, token_error};
+use super::query;
+use crate::error::ApiError;
+use crate::limits::{
+    DRAIN_FLUSH_PAGES, STREAM_FRAME_TIMEOUT, STREAM_IDLE, STREAM_IN_BYTES, STREAM_OUT_BYTES, STREAM_READ_BUFFER,
+    STREAM_SILENCE,
+};
+use crate::state::App;
+use crate::telemetry::SocketClosed;
+
+/// `GET /v3/directline/conversations/{conversation}/stream?watermark=&t=`
+///
+/// Opens the stream behind the watermark of the URL; the ticket in `t` says that this is allowed.
+/// Source: Direct Line 3.0, "Connect to a stream".
+pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (mut parts, _) = request.into_parts();
+    let query = parts.uri.query().map(str::to_owned);
+    let ticket = query::parameter(query.as_deref(), "t").filter(|ticket| !ticket.is_empty());
+    let ticket = ticket.ok_or_else(|| ApiError::unauthorized("the stream URL has lost its t parameter; use it as it was given"))?;
+    let ticket = StreamTicket::verify(&ticket, &app.key_ring, app.now()).map_err(|error| match token_error(error) {
+        error if error.code == landline_protocol::ErrorCode::TokenExpired => {
+            ApiError::token_expired("the stream URL is older than 60 seconds; reconnect to get a new one")
+        }
+        error => error,
+    })?;
+    let conversation = conversation_in_path(&mut parts, &app).await?;
+    if ticket.conversation != conversation || !app.sites.contains_key(&ticket.site) {
+        return Err(ApiError::forbidden("the stream URL is for another conversation"));
+    }
+    check_origin(&parts, &ticket.trusted_origins)?;
+    let after = match query::watermark(query.as_deref())? {
+        Watermark::After(position) => position,
+        Watermark::Absent | Watermark::Empty => ticket.start,
+    };
+    if app.draining.is_cancelled() {
+        return Err(ApiError::draining());
+    }
+    let follower = app.conversations.follow(&conversation, after).await?;
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app)
+        .await
+        .map_err(|error| ApiError::bad_argument(format!("this is a WebSocket: {}", error.body_text())))?;
+    // The token keeps the tracker from closing before the last frame is out.
+    let tracked = app.tasks.token();
+    Ok(upgrade
+        .read_buffer_size(STREAM_READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(STREAM_OUT_BYTES)
+        .max_message_size(STREAM_IN_BYTES)
+        .max_frame_size(STREAM_IN_BYTES)
+        .on_upgrade(move |socket| async move {
+            Stream { socket, app, idle_since: Instant::now(), heard: Instant::now() }.run(follower).await;
+            drop(tracked);
+        })
+        .map(Body::new))
+}
+
+struct Stream {
+    socket: WebSocket,
+    app: App,
+    /// When the last frame went out.
+    idle_since: Instant,
+    /// When the client last showed that it lives.
+    heard: Instant,
+}
+
+/// Why the loop of a stream ends, and what the client is told.
+struct End {
+    reason: SocketClosed,
+    close: Option<CloseFrame>,
+}
+
+impl End {
+    fn silent(reason: SocketClosed) -> Self {
+        Self { reason, close: None }
+    }
+
+    fn told(reason: SocketClosed, code: u16, words: &'static str) -> Self {
+        Self { reason, close: Some(CloseFrame { code, reason: Utf8Bytes::from_static(words) }) }
+    }
+}
+
+impl Stream {
+    async fn run(mut self, follower: Follower) {
+        self.app.metrics.socket_opened();
+        let end = match follower.take_seat() {
+            // Not the oldest one: the stock client opens a second socket before it closes the first, and would
+            // evict itself for ever.
+            None => End::told(SocketClosed::Collision, close_code::POLICY, "collision"),
+            Some(_seat) => match self.serve(follower).await {
+                Ok(never) => match never {},
+                Err(end) => end,
+            },
+        };
+        if let Some(close) = end.close {
+            // The line may be gone, or as slow as before: nothing is owed any more.
+            let _ = timeout(STREAM_FRAME_TIMEOUT, self.socket.send(Message::Close(Some(close)))).await;
+        }
+        self.app.metrics.socket_closed(end.reason);
+    }
+
+    async fn serve(&mut self, mut follower: Follower) -> Result<std::convert::Infallible, End> {
+        let draining = self.app.draining.clone();
+        loop {
+            let alive_at = self.idle_since + STREAM_IDLE;
+            tokio::select! {
+                () = draining.cancelled() => {
+                    self.flush(&mut follower).await?;
+                    return Err(End::told(SocketClosed::Shutdown, close_code::AWAY, "the server is shutting down"));
+                }
+                heard = self.socket.recv() => match heard {
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::silent(SocketClosed::Client)),
+                    Some(Ok(_)) => self.heard = Instant::now(),
+                },
+                next = follower.next() => match next {
+                    Ok(Next::Activities(activities, watermark)) => {
+                        self.send(ActivitySet::to_json(&activities, watermark)).await?;
+                    }
+                    Ok(Next::Transient(activity)) => self.send(ActivitySet::transient_to_json(&activity)).await?,
+                    Err(error) => return Err(broken(&error)),
+                },
+                () = sleep_until(alive_at) => self.show_life().await?,
+            }
+        }
+    }
+
+    /// An empty frame says that the line is alive; the pong says that the client is.
+    async fn show_life(&mut self) -> Result<(), End> {
+        if self.heard.elapsed() > STREAM_SILENCE {
+            return Err(End::told(SocketClosed::Silent, close_code::POLICY, "no sign of life"));
+        }
+        self.send(String::new()).await?;
+        self.put(Message::Ping(bytes::Bytes::new())).await
+    }
+
+    /// What was accepted before the stop goes out before the close.
+    async fn flush(&mut self, follower: &mut Follower) -> Result<(), End> {
+        for _ in 0..DRAIN_FLUSH_PAGES {
+            let history = follower.history().await.map_err(|error| broken(&error))?;
+            if history.activities.is_empty() {
+                break;
+            }
+            self.send(ActivitySet::to_json(&history.activities, history.watermark)).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, text: String) -> Result<(), End> {
+        self.put(Message::Text(text.into())).await
+    }
+
+    async fn put(&mut self, message: Message) -> Result<(), End> {
+        match timeout(STREAM_FRAME_TIMEOUT, self.socket.send(message)).await {
+            Ok(Ok(())) => {
+                self.idle_since = Instant::now();
+                Ok(())
+            }
+            Ok(Err(_)) => Err(End::silent(SocketClosed::Client)),
+            Err(_) => Err(End::silent(SocketClosed::Slow)),
+        }
+    }
+}
+
+fn broken(error: &Unavailable) -> End {
+    if let Unavailable::NotFound = error {
+        return End::told(SocketClosed::Store, close_code::NORMAL, "the conversation is gone");
+    }
+    tracing::warn!(%error, "Closed a stream whose log could not be read");
+    End::told(SocketClosed::Store, close_code::AGAIN, "the conversation cannot be read now")
+}
+

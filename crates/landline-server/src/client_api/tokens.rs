@@ -1,0 +1,81 @@
+//! Tokens: issued for a secret, refreshed for a token.
+
+use axum::Json;
+use axum::extract::State;
+use landline_auth::{ClientToken, TokenUser};
+use landline_protocol::{ChannelAccount, ConversationId, TokenBody, TokenRequest};
+
+use super::credentials::Caller;
+use crate::body::JsonBytes;
+use crate::error::ApiError;
+use crate::state::{App, Site};
+
+/// `POST /v3/directline/tokens/generate`
+///
+/// Issues a token for a new conversation, which is not started by that, or, our extension, for one that exists.
+/// Source: Direct Line 3.0, "Generate a Direct Line token".
+pub(super) async fn generate(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBytes(body): JsonBytes,
+) -> Result<Json<TokenBody>, ApiError> {
+    if caller.token.is_some() {
+        return Err(ApiError::forbidden("a token cannot issue tokens; call this from a service, with the site's secret"));
+    }
+    let request = TokenRequest::parse(&body)?;
+    let conversation = match request.conversation_id {
+        None => app.conversations.new_conversation_id(),
+        Some(existing) => {
+            if app.conversations.facts(&existing).await?.site != caller.site.name {
+                return Err(ApiError::conversation_not_found());
+            }
+            existing
+        }
+    };
+    let token = new_token(&app, &caller.site, conversation, request.user, request.trusted_origins);
+    sign(&app, &caller.site, &token).map(Json)
+}
+
+/// `POST /v3/directline/tokens/refresh`
+///
+/// The same conversation, user and origins for another while.
+/// Source: Direct Line 3.0, "Refresh a Direct Line token".
+pub(super) async fn refresh(State(app): State<App>, caller: Caller) -> Result<Json<TokenBody>, ApiError> {
+    let Some(token) = &caller.token else {
+        return Err(ApiError::forbidden("only a token can be refreshed; a secret is valid until it is exchanged"));
+    };
+    sign(&app, &caller.site, &refreshed(&app, &caller.site, token)).map(Json)
+}
+
+/// A token that nobody had before.
+pub(super) fn new_token(
+    app: &App,
+    site: &Site,
+    conversation: ConversationId,
+    user: Option<ChannelAccount>,
+    trusted_origins: Vec<String>,
+) -> ClientToken {
+    let now = app.now();
+    ClientToken {
+        site: site.name.clone(),
+        bot: site.bot.clone(),
+        conversation,
+        user: user.map(|user| TokenUser { id: user.id, name: user.name }),
+        trusted_origins,
+        issued_at: now,
+        expires: now.plus(site.token_lifetime),
+        id: app.unique_id(),
+    }
+}
+
+/// The same token for another while.
+pub(super) fn refreshed(app: &App, site: &Site, token: &ClientToken) -> ClientToken {
+    token.refreshed(app.now(), site.token_lifetime, app.unique_id())
+}
+
+/// The answer that carries a token.
+pub(super) fn sign(app: &App, site: &Site, token: &ClientToken) -> Result<TokenBody, ApiError> {
+    let text = token.sign(&app.key_ring, app.now()).map_err(|error| ApiError::bad_argument(error.to_string()))?;
+    let expires_in = site.token_lifetime.as_secs();
+    Ok(TokenBody { conversation_id: token.conversation.clone(), token: text, expires_in })
+}

@@ -1,0 +1,222 @@
+//! What the operator asked for: from a file, or from the flags of `landline serve`; checked once, valid from then on.
+//!
+//! Invariants:
+//! - Unknown keys and contradictions are errors that name the key and say what to do.
+//! - No error and no debug output holds a secret or the line of the file in which one may stand.
+//!
+//! Where to look: the keys (`file`), the checks (`resolve`), the table of limits (`limits_table`), sizes and times as
+//! text (`units`), where secrets come from (`secrets`), the example (`example`).
+//!
+//! Not here: the flags themselves (`landline`), what a limit is for (`crate::limits`, `landline_core::limits`).
+
+mod example;
+mod file;
+mod limits_table;
+mod resolve;
+mod secrets;
+mod units;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use landline_auth::SiteSecret;
+use landline_protocol::{BotName, SiteName};
+use landline_store_embedded::EmbeddedOptions;
+use url::Url;
+
+use crate::limits::ServerLimits;
+
+/// Everything, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients and bots connect.
+    pub listen: SocketAddr,
+    /// Where probes and scrapers connect.
+    pub admin: SocketAddr,
+    /// The folder that holds the data.
+    pub data: PathBuf,
+    /// How clients reach this server from outside; `http` or `https`, without query. `None`: as each request says.
+    pub public_url: Option<Url>,
+    /// How bots reach this server, where that is not the public URL.
+    pub connector_url: Option<Url>,
+    /// Whose `Forwarded` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// At least one; names are unique.
+    pub bots: Vec<BotConfig>,
+    /// At least one; names are unique, and each names a bot that is there.
+    pub sites: Vec<SiteConfig>,
+    /// Every bound that may be changed.
+    pub limits: Limits,
+}
+
+/// A bot.
+#[derive(Clone, Debug)]
+pub struct BotConfig {
+    /// Its name; also its `recipient.id`.
+    pub name: BotName,
+    /// Where activities are posted to.
+    pub endpoint: Url,
+}
+
+/// A site: one group of clients, with secrets of its own, in front of one bot.
+#[derive(Clone, Debug)]
+pub struct SiteConfig {
+    /// Its name.
+    pub name: SiteName,
+    /// Its bot.
+    pub bot: BotName,
+    /// Its secret. With neither this nor the second, one is made at the first start.
+    pub secret: Option<SiteSecret>,
+    /// Another one that is as good, so that secrets can be changed without a gap.
+    pub second_secret: Option<SiteSecret>,
+    /// How long a token is valid. In whole seconds.
+    pub token_lifetime: Duration,
+    /// What `watermark=` with nothing behind it means at a reconnect: everything, or only what is new.
+    pub empty_watermark_is_history: bool,
+    /// How long a conversation is kept after its last activity.
+    pub retention: Duration,
+}
+
+/// Every bound that may be changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Those of conversations, readers and deliveries.
+    pub domain: landline_core::Limits,
+    /// Those of HTTP.
+    pub server: ServerLimits,
+    /// Those of the store.
+    pub store: StoreLimits,
+}
+
+/// Bounds of the store on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreLimits {
+    /// Memory for blocks that were read, in bytes. Default 64 MiB.
+    pub cache_bytes: u64,
+    /// Free space on the disk, in bytes, below which nothing new is accepted. Default 64 MiB.
+    pub reserve_bytes: u64,
+}
+
+impl Default for StoreLimits {
+    fn default() -> Self {
+        Self { cache_bytes: 64 * 1024 * 1024, reserve_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// Looks up an environment variable. An argument, so that tests decide what is in the environment.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What the flags of `landline serve` say when there is no file: one bot, and one site named `default`.
+#[derive(Clone, Debug)]
+pub struct OneBot {
+    /// Where the bot is.
+    pub endpoint: Url,
+    /// See [`Config::listen`].
+    pub listen: Option<SocketAddr>,
+    /// See [`Config::admin`].
+    pub admin: Option<SocketAddr>,
+    /// See [`Config::data`].
+    pub data: Option<PathBuf>,
+    /// See [`Config::public_url`].
+    pub public_url: Option<Url>,
+    /// See [`Config::connector_url`].
+    pub connector_url: Option<Url>,
+}
+
+/// What is wrong with a configuration, where, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The key, such as `sites.default.bot`, or the line, such as `line 12`.
+    at: Option<String>,
+    problem: String,
+}
+
+impl ConfigError {
+    fn new(at: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { at: Some(at.into()), problem: problem.into() }
+    }
+
+    fn nowhere(problem: impl Into<String>) -> Self {
+        Self { at: None, problem: problem.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = &self.at {
+            write!(f, "{at}: ")?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The variable that holds the secret of the site `default` when there is no file.
+pub const SECRET_VARIABLE: &str = "LANDLINE_SECRET";
+
+impl Config {
+    /// Reads a file. Relative paths in it count from the folder in which it lies.
+    ///
+    /// # Errors
+    /// Says what is wrong, where, and what to do.
+    pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::nowhere(format!("cannot read {}: {error}", path.display())))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder, environment)
+    }
+
+    /// The same from text.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, folder: &Path, environment: Environment<'_>) -> Result<Self, ConfigError> {
+        resolve::resolve(file::parse(text)?, folder, environment)
+    }
+
+    /// From the flags of `landline serve`. The site's secret comes from [`SECRET_VARIABLE`], where that is set.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Self, ConfigError> {
+        resolve::one_bot(flags, environment)
+    }
+
+    /// A file with every key, its default, and what goes wrong at either extreme.
+    pub fn example() -> String {
+        example::text()
+    }
+
+    /// What the store is opened with.
+    pub fn store_options(&self) -> EmbeddedOptions {
+        let StoreLimits { cache_bytes, reserve_bytes } = self.limits.store;
+        EmbeddedOptions { cache_bytes, reserve_bytes }
+    }
+
+    /// What works and is still worth a look.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let https_outside = self.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+        if !self.listen.ip().is_loopback() && !https_outside {
+            warnings.push(format!(
+                "listen: {} is reachable from other machines over plain http, where secrets and tokens can be read on \
+                 the way; put a proxy with https in front and set public_url to its address",
+                self.listen
+            ));
+        }
+        if !self.admin.ip().is_loopback() {
+            warnings.push(format!(
+                "admin: {} is reachable from other machines and has no access control; listen on 127.0.0.1",
+                self.admin
+            ));
+        }
+        warnings
+    }
+}
+
+#[cfg(test)]
+mod tests;

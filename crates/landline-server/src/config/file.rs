@@ -1,0 +1,86 @@
+//! The keys of the file, as they are spelled.
+//!
+//! Not here: what they must be (`resolve`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use super::ConfigError;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) listen: Option<String>,
+    pub(super) admin: Option<String>,
+    pub(super) data: Option<String>,
+    pub(super) public_url: Option<String>,
+    pub(super) connector_url: Option<String>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<String>,
+    #[serde(default)]
+    pub(super) bots: BTreeMap<String, Bot>,
+    #[serde(default)]
+    pub(super) sites: BTreeMap<String, Site>,
+    #[serde(default)]
+    pub(super) limits: BTreeMap<String, toml::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bot {
+    pub(super) endpoint: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Site {
+    pub(super) bot: String,
+    pub(super) secret: Option<SecretText>,
+    pub(super) secret_file: Option<String>,
+    pub(super) secret_env: Option<String>,
+    pub(super) second_secret: Option<SecretText>,
+    pub(super) second_secret_file: Option<String>,
+    pub(super) second_secret_env: Option<String>,
+    pub(super) token_lifetime: Option<String>,
+    pub(super) empty_watermark: Option<String>,
+    pub(super) retention: Option<String>,
+}
+
+/// A secret by value. Its errors and its debug output do not hold it.
+pub(super) struct SecretText(pub(super) String);
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => Ok(Self(text)),
+            // serde's own message would quote the value.
+            _ => Err(D::Error::custom("a secret is a text; write it in quotes")),
+        }
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<File, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        // Displayed whole, the error would quote the line, and with it perhaps a secret.
+        let problem = error.message().replace('\n', ", ");
+        match error.span() {
+            Some(span) => ConfigError::new(place(text, &span), problem),
+            None => ConfigError::nowhere(problem),
+        }
+    })
+}
+
+fn place(text: &str, span: &Range<usize>) -> String {
+    let before = text.get(..span.start).unwrap_or(text);
+    format!("line {}", before.matches('\n').count() + 1)
+}

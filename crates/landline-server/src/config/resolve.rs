@@ -1,0 +1,206 @@
+//! From what is written to what is meant, with every check.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use landline_protocol::{BotName, SiteName};
+use url::Url;
+
+use super::file::{Bot, File, Site};
+use super::secrets::Sources;
+use super::units::{parse_time, show_time};
+use super::{BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, limits_table};
+use crate::bot_client::check_endpoint;
+
+pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:3000";
+pub(super) const DEFAULT_ADMIN: &str = "127.0.0.1:3001";
+pub(super) const DEFAULT_DATA: &str = "./landline-data";
+pub(super) const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+pub(super) const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(super) const HISTORY: &str = "history";
+const ONLY_NEW: &str = "new";
+
+/// The stock client refreshes its token every 15 minutes; one that lives shorter would expire first.
+const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(60);
+const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+const RETENTION_MIN: Duration = Duration::from_secs(60);
+
+/// The names that the flags stand for.
+const ONLY_BOT: &str = "main";
+const ONLY_SITE: &str = "default";
+
+pub(super) fn resolve(file: File, folder: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
+    let bots = file.bots.iter().map(|(name, bot)| resolve_bot(name, bot)).collect::<Result<Vec<_>, _>>()?;
+    if bots.is_empty() {
+        let problem = "there is no bot; add a table [bots.main] with endpoint = \"http://localhost:3978/api/messages\"";
+        return Err(ConfigError::new("bots", problem));
+    }
+    let resolve_site = |(name, site): (&String, &Site)| resolve_site(name, site, &bots, folder, environment);
+    let sites = file.sites.iter().map(resolve_site).collect::<Result<Vec<_>, _>>()?;
+    if sites.is_empty() {
+        let problem = format!("there is no site; add a table [sites.default] with bot = \"{}\"", bots[0].name);
+        return Err(ConfigError::new("sites", problem));
+    }
+    let config = Config {
+        listen: address("listen", file.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?,
+        admin: address("admin", file.admin.as_deref().unwrap_or(DEFAULT_ADMIN))?,
+        data: folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA)),
+        public_url: file.public_url.map(|url| base_url("public_url", &url)).transpose()?,
+        connector_url: file.connector_url.map(|url| base_url("connector_url", &url)).transpose()?,
+        trusted_proxies: file.trusted_proxies.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+        bots,
+        sites,
+        limits: limits_table::resolve(&file.limits)?,
+    };
+    check(config)
+}
+
+pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Config, ConfigError> {
+    check_endpoint(&flags.endpoint).map_err(|why| ConfigError::new("--bot", why.to_string()))?;
+    let name = |what, name: &str| ConfigError::new(what, format!("{name:?} is no name"));
+    let bot: BotName = ONLY_BOT.parse().map_err(|_| name("bots", ONLY_BOT))?;
+    let site: SiteName = ONLY_SITE.parse().map_err(|_| name("sites", ONLY_SITE))?;
+    let is_set = environment(SECRET_VARIABLE).is_some_and(|value| !value.is_empty());
+    let secret =
+        Sources { key: SECRET_VARIABLE.into(), value: None, file: None, variable: is_set.then_some(SECRET_VARIABLE) };
+    let secret = secret.resolve(Path::new(""), environment).map_err(|error| ConfigError { at: Some(SECRET_VARIABLE.into()), ..error })?;
+    check(Config {
+        listen: flags.listen.map_or_else(|| address("--listen", DEFAULT_LISTEN), Ok)?,
+        admin: flags.admin.map_or_else(|| address("--admin", DEFAULT_ADMIN), Ok)?,
+        data: flags.data.unwrap_or_else(|| DEFAULT_DATA.into()),
+        public_url: flags.public_url.map(|url| check_base_url("--public-url", url)).transpose()?,
+        connector_url: flags.connector_url.map(|url| check_base_url("--connector-url", url)).transpose()?,
+        trusted_proxies: Vec::new(),
+        bots: vec![BotConfig { name: bot.clone(), endpoint: flags.endpoint }],
+        sites: vec![SiteConfig {
+            name: site,
+            bot,
+            secret,
+            second_secret: None,
+            token_lifetime: DEFAULT_TOKEN_LIFETIME,
+            empty_watermark_is_history: true,
+            retention: DEFAULT_RETENTION,
+        }],
+        limits: Limits::default(),
+    })
+}
+
+/// What concerns more than one key.
+fn check(config: Config) -> Result<Config, ConfigError> {
+    if config.listen == config.admin && config.listen.port() != 0 {
+        let problem = format!("{} is where clients connect (listen) already; use another port", config.admin);
+        return Err(ConfigError::new("admin", problem));
+    }
+    Ok(config)
+}
+
+fn resolve_bot(name: &str, bot: &Bot) -> Result<BotConfig, ConfigError> {
+    let name: BotName = name.parse().map_err(|why| ConfigError::new(format!("bots.{name}"), format!("{why}")))?;
+    let key = format!("bots.{name}.endpoint");
+    let endpoint: Url = bot.endpoint.parse().map_err(|why| bad_url(&key, why))?;
+    check_endpoint(&endpoint).map_err(|why| ConfigError::new(key, why.to_string()))?;
+    Ok(BotConfig { name, endpoint })
+}
+
+fn resolve_site(
+    name: &str,
+    site: &Site,
+    bots: &[BotConfig],
+    folder: &Path,
+    environment: Environment<'_>,
+) -> Result<SiteConfig, ConfigError> {
+    let name: SiteName = name.parse().map_err(|why| ConfigError::new(format!("sites.{name}"), format!("{why}")))?;
+    let key = |key: &str| format!("sites.{name}.{key}");
+    let bot = bots.iter().find(|bot| bot.name.as_str() == site.bot).ok_or_else(|| {
+        let known: Vec<_> = bots.iter().map(|bot| bot.name.as_str()).collect();
+        ConfigError::new(key("bot"), format!("there is no bot {:?}; name one of: {}", site.bot, known.join(", ")))
+    })?;
+    let first = Sources {
+        key: key("secret"),
+        value: site.secret.as_ref(),
+        file: site.secret_file.as_deref(),
+        variable: site.secret_env.as_deref(),
+    };
+    let second = Sources {
+        key: key("second_secret"),
+        value: site.second_secret.as_ref(),
+        file: site.second_secret_file.as_deref(),
+        variable: site.second_secret_env.as_deref(),
+    };
+    let empty_watermark_is_history = match site.empty_watermark.as_deref() {
+        None | Some(HISTORY) => true,
+        Some(ONLY_NEW) => false,
+        Some(other) => {
+            let problem = format!("{other:?} is not known; write \"{HISTORY}\" or \"{ONLY_NEW}\"");
+            return Err(ConfigError::new(key("empty_watermark"), problem));
+        }
+    };
+    let lifetimes = (TOKEN_LIFETIME_MIN, TOKEN_LIFETIME_MAX);
+    let secret = first.resolve(folder, environment)?;
+    let second_secret = second.resolve(folder, environment)?;
+    Ok(SiteConfig {
+        bot: bot.name.clone(),
+        secret,
+        second_secret,
+        token_lifetime: time(key("token_lifetime"), site.token_lifetime.as_deref(), DEFAULT_TOKEN_LIFETIME, lifetimes)?,
+        empty_watermark_is_history,
+        retention: time(key("retention"), site.retention.as_deref(), DEFAULT_RETENTION, (RETENTION_MIN, Duration::MAX))?,
+        name,
+    })
+}
+
+fn time(
+    key: String,
+    text: Option<&str>,
+    default: Duration,
+    (min, max): (Duration, Duration),
+) -> Result<Duration, ConfigError> {
+    let Some(text) = text else { return Ok(default) };
+    let time = parse_time(text).map_err(|problem| ConfigError::new(key.clone(), problem))?;
+    if time < min {
+        return Err(ConfigError::new(key, format!("{text} is too short; write {} or more", show_time(min))));
+    }
+    if time > max {
+        return Err(ConfigError::new(key, format!("{text} is too long; write {} or less", show_time(max))));
+    }
+    Ok(time)
+}
+
+fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| {
+        let problem = format!("{text:?} is no address; write an IP address and a port, such as \"127.0.0.1:3000\"");
+        ConfigError::new(key, problem)
+    })
+}
+
+fn network(text: &str) -> Result<IpNet, ConfigError> {
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from); // a plain address stands for itself
+    text.parse().ok().or_else(single).ok_or_else(|| {
+        let problem = format!("{text:?} is no network; write an address, or one with its length, such as \"10.0.0.0/8\"");
+        ConfigError::new("trusted_proxies", problem)
+    })
+}
+
+fn base_url(key: &str, text: &str) -> Result<Url, ConfigError> {
+    check_base_url(key, text.parse().map_err(|why| bad_url(key, why))?)
+}
+
+fn check_base_url(key: &str, url: Url) -> Result<Url, ConfigError> {
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.host().is_some()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if !plain {
+        let problem = "write http:// or https://, a host, and where needed a port and a path, and nothing else";
+        return Err(ConfigError::new(key, problem));
+    }
+    Ok(url)
+}
+
+fn bad_url(key: &str, why: url::ParseError) -> ConfigError {
+    ConfigError::new(key, format!("this is no URL ({why}); write one such as \"http://localhost:3978/api/messages\""))
+}

@@ -1,0 +1,276 @@
+//! What is accepted, what is refused, and with which words.
+
+use super::*;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const OTHER: &str = "fedcba9876543210fedcba9876543210";
+
+const SMALLEST: &str = r#"
+[bots.main]
+endpoint = "http://localhost:3978/api/messages"
+[sites.default]
+bot = "main"
+"#;
+
+fn no_environment(_: &str) -> Option<String> {
+    None
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("/etc/landline"), &no_environment)
+}
+
+/// The smallest file with more in its one site.
+fn with_site(lines: &str) -> String {
+    format!("{SMALLEST}{lines}\n")
+}
+
+/// The smallest file with more at its top.
+fn with_top(lines: &str) -> String {
+    format!("{lines}\n{SMALLEST}")
+}
+
+fn with_limits(lines: &str) -> String {
+    format!("{SMALLEST}[limits]\n{lines}\n")
+}
+
+#[track_caller]
+fn refused(text: &str, at: &str, words: &str) {
+    let shown = parse(text).expect_err(text).to_string();
+    assert!(shown.starts_with(&format!("{at}: ")), "{shown:?} does not begin with {at:?}");
+    assert!(shown.contains(words), "{shown:?} does not say {words:?}");
+}
+
+/// Equal but for secrets, which cannot be compared.
+fn facts(config: &Config) -> String {
+    format!("{config:#?}")
+}
+
+#[test]
+fn the_smallest_file_has_every_default() {
+    let config = parse(SMALLEST).unwrap();
+
+    assert_eq!(config.listen, "127.0.0.1:3000".parse().unwrap());
+    assert_eq!(config.admin, "127.0.0.1:3001".parse().unwrap());
+    assert_eq!(config.data, Path::new("/etc/landline/./landline-data"));
+    assert_eq!(config.limits, Limits::default());
+    let site = &config.sites[0];
+    assert!(site.secret.is_none() && site.second_secret.is_none());
+    assert_eq!(site.token_lifetime, Duration::from_secs(3600));
+    assert_eq!(site.retention, Duration::from_secs(30 * 24 * 3600));
+    assert!(site.empty_watermark_is_history);
+    assert_eq!(config.warnings(), [""; 0]);
+}
+
+#[test]
+fn the_example_is_the_defaults() {
+    let example = parse(&Config::example()).unwrap();
+    assert_eq!(facts(&example), facts(&parse(SMALLEST).unwrap()));
+}
+
+#[test]
+fn the_example_holds_every_key_and_what_stands_behind_a_hash_works_too() {
+    let example = Config::example();
+    for row in &limits_table::ROWS {
+        assert!(example.contains(&format!("\n{} = {}\n", row.key, row.default_text())), "{} is missing", row.key);
+    }
+    let uncommented: String = example
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            // A key, not a sentence; secrets by file and by value contradict the one by variable.
+            Some(key) if key.contains(" = ") && !key.starts_with("secret_file") && !key.starts_with("secret =") => key,
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let environment = |name: &str| name.starts_with("LANDLINE_").then(|| SECRET.to_owned());
+    let config = Config::parse(&uncommented, Path::new(""), &environment).unwrap();
+    assert_eq!(config.public_url.unwrap().as_str(), "https://bots.example.org/");
+    assert_eq!(config.trusted_proxies.len(), 1);
+    assert!(config.sites[0].secret.is_some() && config.sites[0].second_secret.is_some());
+}
+
+#[test]
+fn unknown_keys_are_named() {
+    refused(&with_top("listne = \"127.0.0.1:1\""), "line 1", "listne");
+    refused(&with_site("secrets = \"x\""), "line 6", "secrets");
+    refused("[bots.main]\nendpoint = \"http://b\"\nport = 1\n", "line 3", "port");
+    refused(&with_limits("activity_bytes = 1"), "limits.activity_bytes", "activity_size");
+}
+
+#[test]
+fn bots_and_sites_have_to_fit() {
+    refused("", "bots", "[bots.main]");
+    refused("[bots.main]\nendpoint = \"http://localhost/\"\n", "sites", "[sites.default]");
+    refused(&SMALLEST.replace("bot = \"main\"", "bot = \"other\""), "sites.default.bot", "name one of: main");
+    refused(&SMALLEST.replace("bots.main", "bots.\"a b\""), "bots.a b", "letters, digits");
+    refused(&SMALLEST.replace("[bots.main]", "[bots]"), "line 3", "endpoint");
+}
+
+#[test]
+fn addresses_of_bots_are_checked() {
+    for (endpoint, words) in [
+        ("localhost:3978", "http://"),
+        ("/api/messages", "no URL"),
+        ("http://169.254.169.254/", "link-local"),
+        ("http://[fe80::1]/", "link-local"),
+        ("http://u:p@bot/", "user name"),
+    ] {
+        let text = SMALLEST.replace("http://localhost:3978/api/messages", endpoint);
+        refused(&text, "bots.main.endpoint", words);
+    }
+}
+
+#[test]
+fn secrets_come_from_three_places() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), format!("{SECRET}\n")).unwrap();
+    let environment = |name: &str| (name == "SITE_SECRET").then(|| SECRET.to_owned());
+    for line in [format!("secret = \"{SECRET}\""), "secret_file = \"secret\"".into(), "secret_env = \"SITE_SECRET\"".into()] {
+        let text = with_site(&format!("{line}\nsecond_{}", line.replace(SECRET, OTHER)));
+        let config = Config::parse(&text, folder.path(), &environment).unwrap();
+        let expected = SiteSecret::from_text(SECRET).unwrap();
+        let site = &config.sites[0];
+        assert_eq!(site.secret.as_ref().unwrap().digest(), expected.digest(), "{line}");
+        assert!(site.second_secret.is_some(), "{line}");
+    }
+}
+
+#[test]
+fn secrets_that_cannot_be_are_refused() {
+    refused(&with_site("secret = \"short\""), "sites.default.secret", "at least 32");
+    refused(&with_site("secret_env = \"NOT_SET\""), "sites.default.secret_env", "NOT_SET is not set");
+    refused(&with_site("secret_file = \"/does/not/exist\""), "sites.default.secret_file", "/does/not/exist");
+    let two = format!("secret = \"{SECRET}\"\nsecret_env = \"X\"");
+    refused(&with_site(&two), "sites.default.secret", "use one of");
+    let two = format!("second_secret = \"{SECRET}\"\nsecond_secret_file = \"X\"");
+    refused(&with_site(&two), "sites.default.second_secret", "use one of");
+}
+
+#[test]
+fn neither_errors_nor_debug_output_hold_a_secret() {
+    for line in [
+        "secret = \"canary-canary\"",
+        "secret = canary-canary",
+        "secret = \"canary-canary",
+        "secret = [\"canary-canary\"]",
+        "secret = { canary-canary = 1 }",
+        "secret = \"canary-canary\" x",
+        "secret = \"\"\"canary-canary",
+    ] {
+        let shown = parse(&with_site(line)).unwrap_err();
+        assert!(!format!("{shown} {shown:?}").contains("canary"), "{line}: {shown}");
+    }
+    let number = parse(&with_site("secret = 1234567890123")).unwrap_err();
+    assert!(!number.to_string().contains("123456789"), "{number}");
+
+    let config = parse(&with_site(&format!("secret = \"{SECRET}\""))).unwrap();
+    assert!(!format!("{config:?}").contains(SECRET));
+}
+
+#[test]
+fn addresses_and_networks() {
+    refused(&with_top("listen = \"localhost\""), "listen", "127.0.0.1:3000");
+    refused(&with_top("admin = \"1.2.3.4\""), "admin", "127.0.0.1:3000");
+    refused(&with_top("listen = \"127.0.0.1:9\"\nadmin = \"127.0.0.1:9\""), "admin", "another port");
+    refused(&with_top("trusted_proxies = [\"10.0.0.0/99\"]"), "trusted_proxies", "10.0.0.0/8");
+    for url in ["ftp://x/", "https://x/?q=1", "https://u@x/", "https://x/#f", "bots.example.org"] {
+        let shown = parse(&with_top(&format!("public_url = \"{url}\""))).unwrap_err().to_string();
+        assert!(shown.starts_with("public_url: "), "{url}: {shown}");
+    }
+    let config = parse(&with_top("trusted_proxies = [\"10.0.0.0/8\", \"192.0.2.1\", \"::1\"]")).unwrap();
+    assert_eq!(config.trusted_proxies.len(), 3);
+    assert!(config.trusted_proxies[1].contains(&"192.0.2.1".parse::<std::net::IpAddr>().unwrap()));
+}
+
+#[test]
+fn times_of_sites() {
+    refused(&with_site("token_lifetime = \"5s\""), "sites.default.token_lifetime", "1m or more");
+    refused(&with_site("token_lifetime = \"999d\""), "sites.default.token_lifetime", "365d or less");
+    refused(&with_site("token_lifetime = \"3600\""), "sites.default.token_lifetime", "15s");
+    refused(&with_site("token_lifetime = 3600"), "line 6", "string");
+    refused(&with_site("retention = \"1s\""), "sites.default.retention", "1m or more");
+    refused(&with_site("empty_watermark = \"old\""), "sites.default.empty_watermark", "\"new\"");
+    let config = parse(&with_site("empty_watermark = \"new\"\nretention = \"90d\"")).unwrap();
+    assert!(!config.sites[0].empty_watermark_is_history);
+    assert_eq!(config.sites[0].retention, Duration::from_secs(90 * 24 * 3600));
+}
+
+#[test]
+fn limits_are_set_by_their_keys() {
+    let limits = parse(&with_limits(
+        "activity_size = \"128KiB\"\nsockets_per_conversation = 4\nbot_deadline = \"10s\"\nconnections = 100\nstore_cache = \"1GiB\"",
+    ))
+    .unwrap()
+    .limits;
+    assert_eq!(limits.domain.activity_bytes, 128 * 1024);
+    assert_eq!(limits.domain.sockets_per_conversation, 4);
+    assert_eq!(limits.domain.bot_deadline, Duration::from_secs(10));
+    assert_eq!(limits.server.connections, 100);
+    assert_eq!(limits.store.cache_bytes, 1 << 30);
+    assert_eq!(limits.domain.page_records, Limits::default().domain.page_records);
+}
+
+#[test]
+fn every_limit_can_be_set_and_refuses_what_is_no_value() {
+    for row in &limits_table::ROWS {
+        let at = format!("limits.{}", row.key);
+        parse(&with_limits(&format!("{} = {}", row.key, row.default_text()))).unwrap();
+        for bad in ["true", "-1", "\"much\"", "[]", "\"99999999999d\"", "1.5", "999999999999999999"] {
+            refused(&with_limits(&format!("{} = {bad}", row.key)), &at, "");
+        }
+    }
+}
+
+#[test]
+fn a_shutdown_must_not_be_shorter_than_the_bots_deadline() {
+    refused(&with_limits("drain = \"5s\""), "limits.drain", "bot_deadline (15s)");
+    parse(&with_limits("drain = \"5s\"\nbot_deadline = \"5s\"")).unwrap();
+}
+
+#[test]
+fn flags_make_one_bot_and_one_site() {
+    let flags = OneBot {
+        endpoint: "http://127.0.0.1:3978/api/messages".parse().unwrap(),
+        listen: Some("127.0.0.1:8080".parse().unwrap()),
+        admin: None,
+        data: Some("data".into()),
+        public_url: Some("https://bots.example.org".parse().unwrap()),
+        connector_url: None,
+    };
+    let config = Config::one_bot(flags.clone(), &no_environment).unwrap();
+    assert_eq!((config.bots.len(), config.sites.len()), (1, 1));
+    assert_eq!(config.sites[0].name.as_str(), "default");
+    assert_eq!(config.sites[0].bot, config.bots[0].name);
+    assert!(config.sites[0].secret.is_none());
+    assert_eq!(config.listen.port(), 8080);
+    assert_eq!(config.data, Path::new("data"));
+
+    let environment = |name: &str| (name == "LANDLINE_SECRET").then(|| SECRET.to_owned());
+    assert!(Config::one_bot(flags.clone(), &environment).unwrap().sites[0].secret.is_some());
+    let empty = |_: &str| Some(String::new());
+    assert!(Config::one_bot(flags.clone(), &empty).unwrap().sites[0].secret.is_none());
+    let short = |_: &str| Some("short".to_owned());
+    let error = Config::one_bot(flags.clone(), &short).unwrap_err().to_string();
+    assert!(error.starts_with("LANDLINE_SECRET: "), "{error}");
+
+    let forbidden = OneBot { endpoint: "http://169.254.169.254/".parse().unwrap(), ..flags };
+    assert!(Config::one_bot(forbidden, &no_environment).unwrap_err().to_string().starts_with("--bot: "));
+}
+
+#[test]
+fn plain_http_for_other_machines_is_worth_a_warning() {
+    let warned = |text: &str| parse(text).unwrap().warnings().join("\n");
+    assert!(warned(&with_top("listen = \"0.0.0.0:3000\"")).contains("plain http"));
+    assert!(warned(&with_top("listen = \"0.0.0.0:3000\"\npublic_url = \"https://x\"")).is_empty());
+    assert!(warned(&with_top("admin = \"[::]:3001\"")).contains("no access control"));
+}
+
+#[test]
+fn any_text_is_a_configuration_or_an_error() {
+    proptest::proptest!(|(text in "(\\PC|[\\[\\]=\"\n.]){0,80}")| {
+        let _ = parse(&text);
+        let _ = parse(&with_site(&text));
+        let _ = parse(&with_limits(&text));
+    });
+}

@@ -1,0 +1,91 @@
+//! How the domain's refusals are spelled in HTTP: one `match` each, without a `_` arm, so that a new variant has to be
+//! placed before it compiles.
+
+use landline_core::{BotSendError, Delivered, NotLogged, SendError, Unavailable};
+use landline_protocol::RequestBodyError;
+
+use crate::error::ApiError;
+use crate::limits::RETRY_AFTER;
+
+impl ApiError {
+    /// 404: the conversation is not there, or not the caller's.
+    pub(crate) fn conversation_not_found() -> Self {
+        Self::not_found("there is no such conversation; start a new one")
+    }
+
+    /// 503: the server is about to stop.
+    pub(crate) fn draining() -> Self {
+        Self::unavailable("the server is restarting; try again in a moment", RETRY_AFTER)
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(error: Unavailable) -> Self {
+        match error {
+            Unavailable::NotFound => Self::conversation_not_found(),
+            // Never 404, which would end the chat for good: the conversation is there, and can be repaired.
+            Unavailable::Damaged(damage) => unavailable("this conversation cannot be read now", &damage),
+            Unavailable::Store(error) => unavailable("the store cannot answer now; try again in a moment", &error),
+        }
+    }
+}
+
+impl From<NotLogged> for ApiError {
+    fn from(error: NotLogged) -> Self {
+        match error {
+            NotLogged::Nothing(error) => error.into(),
+            NotLogged::Unknown(error) => {
+                unavailable("it is not known whether this was kept; send it again with the same clientActivityID", &error)
+            }
+        }
+    }
+}
+
+impl From<SendError> for ApiError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Missing(_) => Self::missing_property(error.to_string()),
+            SendError::NotAllowed(_) => Self::bad_argument(error.to_string()),
+            SendError::Busy => Self::unavailable(error.to_string(), RETRY_AFTER),
+            SendError::NotLogged(error) => error.into(),
+            SendError::Bot { ref delivered, .. } => bot_error(&error, delivered),
+        }
+    }
+}
+
+fn bot_error(error: &SendError, delivered: &Delivered) -> ApiError {
+    match delivered {
+        Delivered::Refused { status } => ApiError::bot_failed(format!("{error}: it answered {status}"), Some(*status)),
+        Delivered::NotReached(why) => ApiError::bot_failed(format!("{error}: it was not reached"), None).caused_by(why),
+        Delivered::Unknown(why) => {
+            ApiError::bot_failed(format!("{error} for certain: its answer cannot be used"), None).caused_by(why)
+        }
+        Delivered::TimedOut => ApiError::bot_timed_out(format!("{error} in time")),
+        Delivered::Accepted => ApiError::service_error("an accepted delivery was reported as failed"),
+    }
+}
+
+impl From<BotSendError> for ApiError {
+    fn from(error: BotSendError) -> Self {
+        match error {
+            BotSendError::Missing(_) => Self::missing_property(error.to_string()),
+            BotSendError::NotLogged(error) => error.into(),
+        }
+    }
+}
+
+impl From<RequestBodyError> for ApiError {
+    fn from(error: RequestBodyError) -> Self {
+        match error {
+            RequestBodyError::Json(_) => Self::malformed_data(error.to_string()),
+            RequestBodyError::MissingUserId => Self::missing_property(error.to_string()),
+            RequestBodyError::Bad { .. } => Self::bad_argument(error.to_string()),
+        }
+    }
+}
+
+/// 503; the cause goes to the log, not to the client.
+fn unavailable(message: &str, cause: &dyn std::fmt::Display) -> ApiError {
+    ApiError::unavailable(message, RETRY_AFTER).caused_by(cause.to_string())
+}
+

@@ -1,0 +1,133 @@
+//! How this server is reached: the base of every URL that it hands out.
+//!
+//! What is configured wins. Without that, what a trusted proxy says (`Forwarded`, `X-Forwarded-*`), and else the
+//! `Host` that the client used. What anyone but a trusted proxy says in those headers is ignored.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, header};
+use ipnet::IpNet;
+use url::Url;
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct PublicUrl {
+    configured: Option<Url>,
+    trusted_proxies: Vec<IpNet>,
+}
+
+/// The scheme and host by which a request came.
+#[derive(Debug, PartialEq, Eq)]
+struct Origin {
+    secure: bool,
+    host: String,
+}
+
+impl PublicUrl {
+    /// From the configuration.
+    pub fn new(configured: Option<Url>, trusted_proxies: Vec<IpNet>) -> Self {
+        Self { configured, trusted_proxies }
+    }
+
+    /// The base for WebSockets, such as `wss://bots.example.org`, without a slash at its end; `None` where the
+    /// request does not say by which name it came.
+    pub fn web_socket_base(&self, headers: &HeaderMap, peer: IpAddr) -> Option<String> {
+        if let Some(url) = &self.configured {
+            let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+            let authority = &url[url::Position::BeforeHost..url::Position::AfterPath];
+            return Some(format!("{scheme}://{}", authority.trim_end_matches('/')));
+        }
+        let origin = self.origin(headers, peer)?;
+        Some(format!("{}://{}", if origin.secure { "wss" } else { "ws" }, origin.host))
+    }
+
+    fn origin(&self, headers: &HeaderMap, peer: IpAddr) -> Option<Origin> {
+        let host = text(headers, header::HOST.as_str());
+        let trusted = self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()));
+        let (said_host, said_scheme) = if trusted { forwarded(headers) } else { (None, None) };
+        let host = said_host.or(host).filter(|host| is_authority(host))?;
+        Some(Origin { secure: said_scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")), host })
+    }
+}
+
+/// Host and scheme of the nearest hop, which is the one that the trusted proxy wrote.
+fn forwarded(headers: &HeaderMap) -> (Option<String>, Option<String>) {
+    let last = |name: &str| text(headers, name)?.rsplit(',').next().map(|value| value.trim().to_owned());
+    if let Some(forwarded) = last("forwarded") {
+        let parameter = |name: &str| {
+            forwarded.split(';').find_map(|pair| {
+                let (key, value) = pair.trim().split_once('=')?;
+                key.eq_ignore_ascii_case(name).then(|| value.trim_matches('"').to_owned())
+            })
+        };
+        return (parameter("host"), parameter("proto"));
+    }
+    (last("x-forwarded-host"), last("x-forwarded-proto"))
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get_all(name).iter().next_back()?.to_str().ok().map(str::to_owned)
+}
+
+/// Whether a text can stand between `//` and the path of a URL and nothing but a host and a port comes of it.
+fn is_authority(host: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    !host.is_empty() && host.len() <= 255 && host.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[track_caller]
+    fn check(configured: Option<&str>, peer: &str, pairs: &[(&'static str, &str)], expected: Option<&str>) {
+        let configured = configured.map(|url| url.parse().unwrap());
+        let public = PublicUrl::new(configured, vec!["10.0.0.0/8".parse().unwrap()]);
+        let base = public.web_socket_base(&headers(pairs), peer.parse().unwrap());
+        assert_eq!(base.as_deref(), expected);
+    }
+
+    #[test]
+    fn the_configured_one_wins() {
+        let host = [("host", "localhost:3000")];
+        check(Some("https://bots.example.org"), "10.0.0.1", &host, Some("wss://bots.example.org"));
+        check(Some("http://bots.example.org:8080/line/"), "10.0.0.1", &host, Some("ws://bots.example.org:8080/line"));
+    }
+
+    #[test]
+    fn the_host_serves_where_nothing_is_configured() {
+        check(None, "192.0.2.1", &[("host", "localhost:3000")], Some("ws://localhost:3000"));
+        check(None, "192.0.2.1", &[("host", "[::1]:3000")], Some("ws://[::1]:3000"));
+        check(None, "192.0.2.1", &[], None);
+        check(None, "192.0.2.1", &[("host", "evil/path?")], None);
+    }
+
+    #[test]
+    fn proxies_are_believed_only_when_trusted() {
+        let said = [("host", "inner"), ("x-forwarded-host", "outer"), ("x-forwarded-proto", "https")];
+        check(None, "10.1.2.3", &said, Some("wss://outer"));
+        check(None, "::ffff:10.1.2.3", &said, Some("wss://outer"));
+        check(None, "192.0.2.1", &said, Some("ws://inner"));
+        let said = [("host", "inner"), ("forwarded", "for=1.2.3.4;host=far;proto=http, host=\"near\";proto=https")];
+        check(None, "10.1.2.3", &said, Some("wss://near"));
+        check(None, "10.1.2.3", &[("host", "inner"), ("x-forwarded-proto", "https")], Some("wss://inner"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_forwarded_header_gives_a_plain_authority_or_none(value in "[ -~]{0,60}") {
+            let public = PublicUrl::new(None, vec!["10.0.0.0/8".parse().unwrap()]);
+            let headers = headers(&[("host", "h"), ("forwarded", &value), ("x-forwarded-host", &value)]);
+            if let Some(base) = public.web_socket_base(&headers, "10.0.0.1".parse().unwrap()) {
+                let host = base.split_once("://").unwrap().1;
+                prop_assert!(is_authority(host), "{host:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What every handler is given.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landline_auth::{KeyRing, SiteSecrets};
+use landline_core::{Clock, Conversations, Entropy};
+use landline_protocol::{BotName, SiteName, Timestamp};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::public_url::PublicUrl;
+use crate::telemetry::Metrics;
+
+/// A cheap handle to everything that handlers share.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Parts>);
+
+/// See the fields.
+pub struct Parts {
+    /// The domain.
+    pub conversations: Conversations,
+    /// By name.
+    pub sites: HashMap<SiteName, Site>,
+    /// The capability of each bot without an app id: the unguessable part of its `serviceUrl`.
+    pub bot_capabilities: Vec<(BotName, SiteSecrets)>,
+    /// Signs tokens and tickets.
+    pub key_ring: KeyRing,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// How this server is reached from outside.
+    pub public_url: PublicUrl,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Cancelled when the server is to stop: sockets close, held polls answer.
+    pub draining: CancellationToken,
+    /// Streams run here, so that a stop waits for their last frames.
+    pub tasks: TaskTracker,
+}
+
+/// A site: clients that share secrets, in front of one bot.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its name.
+    pub name: SiteName,
+    /// Its bot.
+    pub bot: BotName,
+    /// Digests of its secrets.
+    pub secrets: SiteSecrets,
+    /// How long a token lives.
+    pub token_lifetime: Duration,
+    /// Whether `watermark=` with nothing behind it asks for the whole history.
+    pub empty_watermark_is_history: bool,
+}
+
+impl App {
+    /// Puts it together.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// A name for one token or ticket that no other one has.
+    pub fn unique_id(&self) -> String {
+        let mut bytes = [0; 16];
+        self.0.entropy.fill(&mut bytes);
+        format!("{:032x}", u128::from_be_bytes(bytes))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("sites", &self.sites.keys()).finish_non_exhaustive()
+    }
+}

@@ -7,7 +7,6 @@
 //! Not here: what only one engine promises (damage found, a second process refused, a full disk).
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::missing_panics_doc,
     missing_docs,
@@ -31,8 +30,8 @@ use bytes::Bytes;
 use landline_protocol::{ConversationId, Position, Timestamp};
 
 use super::{
-    Append, Audience, Create, DeliveryState, Head, IdempotencyKey, LogStore, NewRecord, Page, PageLimit, Record,
-    Registry,
+    Append, Audience, Create, DeliveryState, Head, IdempotencyKey, LogStore, NewRecord, Page, PageLimit,
+    Record, Registry,
 };
 
 /// How an engine is set up for a test.

@@ -19,7 +19,8 @@ pub async fn everything_is_there_after_reopening<R: Rig>() {
     let audiences = [Audience::Everyone, Audience::Bot];
     for n in 0..50_usize {
         let tail = u64::try_from(n).unwrap() + 1;
-        let record = NewRecord { audience: audiences[n % 2], ..record(tail.cast_signed(), &format!("body {n}")) };
+        let record =
+            NewRecord { audience: audiences[n % 2], ..record(tail.cast_signed(), &format!("body {n}")) };
         let send = Append {
             records: vec![(record, states[n % 5])],
             idempotency: Some(key(u8::try_from(n).unwrap())),

@@ -141,7 +141,8 @@ pub async fn a_large_conversation_is_deleted_whole<R: Rig>() {
     let store = rig.store();
     filled(store, "a", &[]).await;
     filled(store, "b", &["one"]).await;
-    let records = |tail: u64| (tail..tail + 100).map(|n| (record(1, &n.to_string()), Some(DeliveryState::Pending)));
+    let records =
+        |tail: u64| (tail..tail + 100).map(|n| (record(1, &n.to_string()), Some(DeliveryState::Pending)));
     let appended: Vec<_> = (0..60)
         .map(|n| {
             let tail = n * 100 + 1;
@@ -179,7 +180,9 @@ pub async fn repair_lets_the_tail_of_a_healthy_log_jump<R: Rig>() {
     assert_eq!(bodies(store, "a").await, ["two", "three"]);
     let jumped = head(store, "a").await;
     assert_eq!((jumped.last, jumped.tail, jumped.expired_through), (at(3), at(tail), at(1)));
-    assert!(matches!(store.append(append("a", 4, "x")).await, Err(AppendError::Conflict { tail: t }) if t == at(tail)));
+    assert!(
+        matches!(store.append(append("a", 4, "x")).await, Err(AppendError::Conflict { tail: t }) if t == at(tail))
+    );
     let ahead = store.read(&id("a"), at(4), ALL).await;
     assert!(matches!(ahead, Err(ReadError::PastTail { last }) if last == at(3)), "{ahead:?}");
 
@@ -188,7 +191,11 @@ pub async fn repair_lets_the_tail_of_a_healthy_log_jump<R: Rig>() {
     let all = everything(store, &id("a")).await;
     assert_eq!(positions(&all), [2, 3, tail]);
     assert_eq!(all[2].previous, at(3));
-    assert_eq!(positions(&page(store, "a", 4, ALL).await.records), [tail], "any older watermark sees what is new");
+    assert_eq!(
+        positions(&page(store, "a", 4, ALL).await.records),
+        [tail],
+        "any older watermark sees what is new"
+    );
     let again = store.repair(&id("a")).await.unwrap();
     assert_eq!((again.kept, again.tail), (3, at(tail + Position::JUMP)));
 }

@@ -52,7 +52,8 @@ pub async fn of_many_appends_at_one_tail_one_wins<R: Rig>() {
     let outcomes = join_all((0..50).map(|n| store.append(append("a", 1, &n.to_string())))).await;
 
     let won: Vec<_> = (0..50).filter(|n| matches!(outcomes[*n], Ok(Appended::Done))).collect();
-    let lost = |outcome: &Result<_, _>| matches!(outcome, Err(AppendError::Conflict { tail }) if *tail == at(2));
+    let lost =
+        |outcome: &Result<_, _>| matches!(outcome, Err(AppendError::Conflict { tail }) if *tail == at(2));
     assert_eq!(outcomes.iter().filter(|outcome| lost(outcome)).count(), 49);
     assert_eq!(bodies(store, "a").await, [won[0].to_string()]);
 }
@@ -106,8 +107,11 @@ pub async fn many_writers_to_many_conversations_lose_nothing<R: Rig>() {
     let written = join_all(writers).await;
 
     for conversation in (0..CONVERSATIONS).map(|n| n.to_string()) {
-        let mut expected: Vec<_> =
-            written.iter().filter(|(c, _)| *c == conversation).flat_map(|(_, written)| written.clone()).collect();
+        let mut expected: Vec<_> = written
+            .iter()
+            .filter(|(c, _)| *c == conversation)
+            .flat_map(|(_, written)| written.clone())
+            .collect();
         expected.sort();
         let all = everything(store, &id(&conversation)).await;
         let found: Vec<_> = all.iter().map(|r| r.position).zip(texts(&all)).collect();

@@ -108,7 +108,9 @@ pub async fn tables_are_apart<R: Rig>() {
 
     for (table, expected) in tables.into_iter().zip([&["secret"][..], &[], &["capability"]]) {
         let listed = store.list(table, None, 9).await.unwrap();
-        assert!(listed.iter().map(|(_, entry)| &*entry.value).eq(expected.iter().map(|text| text.as_bytes())));
+        assert!(
+            listed.iter().map(|(_, entry)| &*entry.value).eq(expected.iter().map(|text| text.as_bytes()))
+        );
     }
 }
 

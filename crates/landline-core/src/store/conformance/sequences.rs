@@ -52,11 +52,20 @@ fn delivery() -> impl Strategy<Value = Option<DeliveryState>> {
 
 fn write() -> impl Strategy<Value = Write> {
     let conversation = 0..IDS.len();
-    let sent = (0..40_usize, any::<bool>(), delivery()).prop_map(|(bytes, bot, delivery)| Sent { bytes, bot, delivery });
+    let sent = (0..40_usize, any::<bool>(), delivery()).prop_map(|(bytes, bot, delivery)| Sent {
+        bytes,
+        bot,
+        delivery,
+    });
     let key = proptest::option::of((0..4_u8, 0..40_i64));
-    let append = (conversation.clone(), 0..8_u64, key, vec(sent, 0..4), proptest::option::of(any::<u8>())).prop_map(
-        |(conversation, off_by, key, records, facts)| Write::Append { conversation, off_by, key, records, facts },
-    );
+    let append = (conversation.clone(), 0..8_u64, key, vec(sent, 0..4), proptest::option::of(any::<u8>()))
+        .prop_map(|(conversation, off_by, key, records, facts)| Write::Append {
+            conversation,
+            off_by,
+            key,
+            records,
+            facts,
+        });
     let name = 0..NAMES.len();
     prop_oneof![
         3 => (conversation.clone(), vec(delivery(), 0..3)).prop_map(|(c, records)| Write::Create(c, records)),
@@ -112,7 +121,9 @@ async fn compare<R: Rig>(steps: Vec<Step>) -> Result<(), TestCaseError> {
 
 async fn tail(model: &MemoryStore, write: &Write) -> Position {
     match write {
-        Write::Append { conversation, .. } => model.head(&id(IDS[*conversation])).await.map_or(at(1), |head| head.tail),
+        Write::Append { conversation, .. } => {
+            model.head(&id(IDS[*conversation])).await.map_or(at(1), |head| head.tail)
+        }
         _ => Position::START,
     }
 }
@@ -137,7 +148,13 @@ fn perform(
                 not_before: Timestamp::from_millis(not_before),
             });
             let facts = facts.map(|byte| Bytes::from(vec![byte; 9]));
-            told(store.append(Append { conversation: id(IDS[conversation]), expected_tail, records, idempotency, facts }))
+            told(store.append(Append {
+                conversation: id(IDS[conversation]),
+                expected_tail,
+                records,
+                idempotency,
+                facts,
+            }))
         }
         Write::SetDelivery(conversation, position, state) => {
             told(store.set_delivery(&id(IDS[conversation]), at(position), state))
@@ -145,9 +162,12 @@ fn perform(
         Write::Expire(conversation, up_to) => told(store.expire(&id(IDS[conversation]), at(up_to))),
         Write::Delete(conversation) => told(LogStore::delete(store, &id(IDS[conversation]))),
         Write::Repair(conversation) => told(store.repair(&id(IDS[conversation]))),
-        Write::Put(name, expected) => {
-            told(store.put(Table::TokenKeys, NAMES[name], Bytes::from_static(b"value"), expected.map(Version)))
-        }
+        Write::Put(name, expected) => told(store.put(
+            Table::TokenKeys,
+            NAMES[name],
+            Bytes::from_static(b"value"),
+            expected.map(Version),
+        )),
         Write::Take(name, expected) => {
             told(Registry::delete(store, Table::TokenKeys, NAMES[name], Version(expected)))
         }

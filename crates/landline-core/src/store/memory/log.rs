@@ -12,8 +12,8 @@ use bytes::Bytes;
 use landline_protocol::{Position, Timestamp};
 
 use crate::store::{
-    Append, AppendError, Appended, DeliveryState, Head, IdempotencyKey, NewRecord, Page, PageLimit, ReadError,
-    Record, Repaired, StoreError,
+    Append, AppendError, Appended, DeliveryState, Head, IdempotencyKey, NewRecord, Page, PageLimit,
+    ReadError, Record, Repaired, StoreError,
 };
 
 #[derive(Debug)]
@@ -64,7 +64,10 @@ impl Log {
     /// Where the first send with this key stands, if it counts.
     fn seen(&self, key: &IdempotencyKey) -> Option<Position> {
         let position = self.keys.get(&key.digest)?;
-        self.records.get(position).filter(|record| record.time >= key.not_before).map(|record| record.position)
+        self.records
+            .get(position)
+            .filter(|record| record.time >= key.not_before)
+            .map(|record| record.position)
     }
 
     /// Puts records at the tail: all of them, or none where they do not fit.

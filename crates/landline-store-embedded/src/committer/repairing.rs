@@ -1,0 +1,186 @@
+//! Making a damaged log usable again: what can be read from its beginning on stays, the rest goes, and the next
+//! position lies far behind every one that was ever given.
+//!
+//! What the LSM store itself cannot read (a block of a table) stays damaged: it cannot be taken away either.
+
+use std::ops::Bound::Included;
+
+use bytes::Bytes;
+use landline_core::store::{AppendError, Repaired, StoreError};
+use landline_protocol::{ConversationId, Position, Timestamp};
+
+use super::group::{Group, Log};
+use crate::error::Trouble;
+use crate::reading::decode;
+use crate::schema::keys::{self, tag};
+use crate::schema::{Link, Sent, StoredHead, StoredRecord, decode_facts};
+use crate::tables::{Keep, Keys, View};
+
+/// What a repair is going to do.
+struct Mended {
+    /// The new head, without the checksum of the facts; `None` when there are no positions left.
+    head: Option<StoredHead>,
+    facts: Bytes,
+    /// How many records are kept.
+    kept: u64,
+    /// What has to go.
+    cut: Keys,
+}
+
+/// What was found of a log's records.
+struct Found {
+    /// The longest unbroken run from the beginning: how many, the last of them, what the first is chained to.
+    kept: u64,
+    last: Option<StoredRecord>,
+    base: Link,
+    /// The keys of all others.
+    cut: Vec<Vec<u8>>,
+    /// The highest position that is in use.
+    highest: Position,
+}
+
+impl Group<'_> {
+    /// The conversation is not touched in this group before.
+    pub(super) fn repair(&mut self, conversation: &ConversationId) -> Result<Repaired, AppendError> {
+        self.room.for_less().map_err(AppendError::Unavailable)?;
+        let mended = self.mend(conversation).map_err(|trouble| trouble.for_append(conversation))?;
+        let Some(Mended { head, facts, kept, cut }) = mended else { return Err(AppendError::NotFound) };
+        let Some(mut head) = head else {
+            return Err(AppendError::Unavailable(StoreError("there are no positions left".to_owned())));
+        };
+        for (keep, key) in cut {
+            self.remove(keep, key);
+        }
+        self.put_facts(conversation, &mut head, &facts);
+        self.set_log(conversation, Log { before: None, now: Some(head), closed: true });
+        Ok(Repaired { kept, tail: head.tail })
+    }
+
+    /// Works out what to do; `None` when there is no such conversation. Changes nothing.
+    fn mend(&self, conversation: &ConversationId) -> Result<Option<Mended>, Trouble> {
+        let view = self.tables.view();
+        let place = keys::tagged(tag::HEAD, conversation);
+        if !view.contains(Keep::State, &place)? && self.tables.second(&place)?.is_none() {
+            return Ok(None);
+        }
+        let first = readable(view.first_head(conversation))?.flatten();
+        let second = readable(self.tables.second_head(conversation))?.flatten();
+        let found = view.find(conversation, first.as_ref())?;
+        let newest = [first, second].into_iter().flatten().max_by_key(|head| head.revision);
+        let known = first.or(second);
+
+        let last = found.last.as_ref().map_or(found.base, StoredRecord::link);
+        let expired = first.map_or(found.base.position, |head| head.expired_through);
+        let last_time = found.last.as_ref().map(|last| last.record.time);
+        let ends = [first, second].into_iter().flatten().map(|head| head.tail.get() - 1);
+        let highest = ends.chain([found.highest.get(), last.position.get()]).max().unwrap_or_default();
+        let head = highest.checked_add(Position::JUMP).map(|tail| StoredHead {
+            revision: newest.map_or(0, |head| head.revision) + 1,
+            last,
+            tail: Position::new(tail),
+            expired_through: expired.clamp(found.base.position, last.position),
+            base: found.base,
+            last_time: last_time.or(known.map(|head| head.last_time)).unwrap_or(Timestamp::from_millis(0)),
+            facts_checksum: 0,
+        });
+        let facts = self.find_facts(&view, conversation, newest.as_ref())?;
+        let mut cut: Vec<_> = found.cut.into_iter().map(|key| (Keep::Records, key)).collect();
+        cut.extend(view.beyond(conversation, last.position)?);
+        Ok(Some(Mended { head, facts, kept: found.kept, cut }))
+    }
+
+    /// The facts that the newest head means; else any that can be read; else none.
+    fn find_facts(
+        &self,
+        view: &View<'_>,
+        conversation: &ConversationId,
+        newest: Option<&StoredHead>,
+    ) -> Result<Bytes, Trouble> {
+        let place = keys::tagged(tag::FACTS, conversation);
+        let mut any = None;
+        for value in [view.get(Keep::State, &place)?, self.tables.second(&place)?].into_iter().flatten() {
+            if let Some((facts, checksum)) = readable(decode_facts(&place, &value))? {
+                if newest.is_some_and(|head| head.facts_checksum == checksum) {
+                    return Ok(facts);
+                }
+                any = any.or(Some(facts));
+            }
+        }
+        Ok(any.unwrap_or_default())
+    }
+}
+
+impl View<'_> {
+    /// Looks through all records of a conversation. Without a first head it is not known what the first record is
+    /// chained to; then it is believed.
+    fn find(&self, conversation: &ConversationId, first: Option<&StoredHead>) -> Result<Found, Trouble> {
+        let base = first.map(|head| head.base);
+        let mut found = Found {
+            kept: 0,
+            last: None,
+            base: base.unwrap_or_default(),
+            cut: Vec::new(),
+            highest: Position::START,
+        };
+        let mut link = base;
+        let mut broken = false;
+        let (from, to) =
+            (keys::place(conversation, Position::START), keys::place(conversation, Position::new(u64::MAX)));
+        for pair in self.range(Keep::Records, Included(from), Included(to)) {
+            let pair = pair?;
+            let (_, position) = keys::split_place(&pair.0)?;
+            found.highest = position;
+            let record = if broken { None } else { readable(decode(&pair))? };
+            match record.filter(|record| link.is_none_or(|link| record.previous() == link)) {
+                Some(record) => {
+                    if link.is_none() {
+                        found.base = record.previous();
+                    }
+                    link = Some(record.link());
+                    found.kept += 1;
+                    found.last = Some(record);
+                }
+                None => {
+                    broken = true;
+                    found.cut.push(pair.0.to_vec());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Delivery states and keys that belong to records behind `last`, or cannot be read.
+    fn beyond(&self, conversation: &ConversationId, last: Position) -> Result<Keys, Trouble> {
+        let mut beyond = Vec::new();
+        let states = [
+            (Keep::Pending, keys::prefix(conversation)),
+            (Keep::State, keys::tagged_prefix(tag::DELIVERY, conversation)),
+        ];
+        for (keep, prefix) in states {
+            for key in self.keys(keep, &prefix) {
+                let key = key?;
+                if keys::split_place(&key).is_ok_and(|(_, position)| position > last) {
+                    beyond.push((keep, key.to_vec()));
+                }
+            }
+        }
+        let prefix = keys::tagged_prefix(tag::KEY, conversation);
+        for key in self.keys(Keep::State, &prefix) {
+            let key = key?;
+            let Some(value) = self.get(Keep::State, &key)? else { continue };
+            if readable(Sent::decode(&key, &value))?.is_none_or(|sent| sent.position > last) {
+                beyond.push((Keep::State, key.to_vec()));
+            }
+        }
+        Ok(beyond)
+    }
+}
+
+/// Damage is what a repair is for: it counts as *not there*.
+fn readable<T>(outcome: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(Trouble::Damaged(_)) => Ok(None),
+        Err(unavailable) => Err(unavailable),
+    }
+}

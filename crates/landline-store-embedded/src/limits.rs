@@ -1,0 +1,43 @@
+//! Every bound of this engine, with its name and its reason. Those that an operator may change are in
+//! [`EmbeddedOptions`](crate::EmbeddedOptions).
+
+/// How many requests share one sync at the most. More gain little, and the first of them waits for the last.
+pub(crate) const GROUP_REQUESTS: usize = 1024;
+
+/// How many bytes share one sync at the most; one large request may exceed it.
+pub(crate) const GROUP_BYTES: usize = 8 * 1024 * 1024;
+
+/// How many requests may wait for the committer. Beyond it, requests are refused: something is wrong with the disk.
+pub(crate) const QUEUE_REQUESTS: usize = 16 * 1024;
+
+/// How many bytes may wait for the committer.
+pub(crate) const QUEUE_BYTES: usize = 64 * 1024 * 1024;
+
+/// How large one append or create may be.
+pub(crate) const REQUEST_BYTES: usize = 16 * 1024 * 1024;
+
+/// How many heads the committer remembers, so that it need not read them: about 200 bytes each.
+pub(crate) const CACHED_HEADS: usize = 64 * 1024;
+
+/// How many keys are forgotten in one commit; larger deletions take several, with others' appends after them.
+pub(crate) const FORGOTTEN_KEYS: usize = 4096;
+
+/// How often a reader looks again when a conversation was deleted or made anew between its two looks.
+pub(crate) const LOOKS: usize = 8;
+
+/// The size of the journals together at which the oldest is emptied into tables. It bounds how much has to be
+/// replayed when the store is opened. The least that the LSM store takes.
+pub(crate) const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How much of one keyspace is kept in memory before it is written as a table.
+pub(crate) const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The size that tables are compacted to. Small, so that a compaction needs little room on a disk that is
+/// nearly full.
+pub(crate) const TABLE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How much of the block cache the database of second heads gets, as a divisor: they are small and rarely read.
+pub(crate) const SECOND_CACHE_SHARE: u64 = 8;
+
+/// Below this part of the reserve, nothing at all is written, not even deletions.
+pub(crate) const LAST_RESERVE_SHARE: u64 = 4;

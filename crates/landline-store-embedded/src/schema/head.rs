@@ -1,0 +1,87 @@
+//! The head of a log: how far it goes, and the checksums of its ends.
+
+use landline_core::store::Head;
+use landline_protocol::{Position, Timestamp};
+
+use super::bytes::{Kind, Reader, Writer};
+use crate::error::Trouble;
+
+const VERSION: u8 = 1;
+
+/// A record by its place and checksum; what the next record is chained to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) position: Position,
+    pub(crate) checksum: u64,
+}
+
+/// What is kept of a log beside its records. The same value stands in both databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoredHead {
+    /// Counts the writes to this conversation, of any kind. The copy with more of them is the newer one.
+    pub(crate) revision: u64,
+    pub(crate) last: Link,
+    pub(crate) tail: Position,
+    pub(crate) expired_through: Position,
+    /// The last record that expired: what the first kept record is chained to.
+    pub(crate) base: Link,
+    pub(crate) last_time: Timestamp,
+    /// Of the facts, which stand apart because they rarely change.
+    pub(crate) facts_checksum: u64,
+}
+
+impl StoredHead {
+    pub(crate) fn new(created: Timestamp, facts_checksum: u64) -> Self {
+        Self {
+            revision: 0,
+            last: Link::default(),
+            tail: Position::new(1),
+            expired_through: Position::START,
+            base: Link::default(),
+            last_time: created,
+            facts_checksum,
+        }
+    }
+
+    pub(crate) fn encode(&self, place: &[u8]) -> Vec<u8> {
+        let writer = Writer::new(VERSION, 72)
+            .number(self.revision)
+            .position(self.last.position)
+            .number(self.last.checksum)
+            .position(self.tail)
+            .position(self.expired_through)
+            .position(self.base.position)
+            .number(self.base.checksum)
+            .time(self.last_time)
+            .number(self.facts_checksum);
+        writer.sealed(Kind::Head, place).0
+    }
+
+    pub(crate) fn decode(place: &[u8], value: &[u8]) -> Result<Self, Trouble> {
+        let (mut reader, _) = Reader::open(Kind::Head, VERSION, place, value)?;
+        let head = Self {
+            revision: reader.number()?,
+            last: Link { position: reader.position()?, checksum: reader.number()? },
+            tail: reader.position()?,
+            expired_through: reader.position()?,
+            base: Link { position: reader.position()?, checksum: reader.number()? },
+            last_time: reader.time()?,
+            facts_checksum: reader.number()?,
+        };
+        reader.end()?;
+        let in_order = head.base.position <= head.expired_through
+            && head.expired_through <= head.last.position
+            && head.last.position < head.tail;
+        if in_order { Ok(head) } else { Trouble::damaged("a head contradicts itself") }
+    }
+
+    pub(crate) fn into_head(self, facts: bytes::Bytes) -> Head {
+        Head {
+            last: self.last.position,
+            tail: self.tail,
+            expired_through: self.expired_through,
+            last_time: self.last_time,
+            facts,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Small values: facts, idempotency keys, delivery states.
+
+use bytes::Bytes;
+use landline_core::store::DeliveryState;
+use landline_protocol::{Position, Timestamp};
+
+use super::bytes::{Kind, Reader, Writer};
+use crate::error::Trouble;
+
+const VERSION: u8 = 1;
+
+/// The value of facts, and its checksum, which also stands in the head.
+pub(crate) fn encode_facts(place: &[u8], facts: &[u8]) -> (Vec<u8>, u64) {
+    Writer::new(VERSION, facts.len()).bytes(facts).sealed(Kind::Facts, place)
+}
+
+/// The facts, and their checksum.
+pub(crate) fn decode_facts(place: &[u8], value: &[u8]) -> Result<(Bytes, u64), Trouble> {
+    let (reader, checksum) = Reader::open(Kind::Facts, VERSION, place, value)?;
+    Ok((Bytes::copy_from_slice(reader.rest()), checksum))
+}
+
+/// What was sent under an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) position: Position,
+    pub(crate) time: Timestamp,
+}
+
+impl Sent {
+    pub(crate) fn encode(&self, place: &[u8]) -> Vec<u8> {
+        Writer::new(VERSION, 16).position(self.position).time(self.time).sealed(Kind::Key, place).0
+    }
+
+    pub(crate) fn decode(place: &[u8], value: &[u8]) -> Result<Self, Trouble> {
+        let (mut reader, _) = Reader::open(Kind::Key, VERSION, place, value)?;
+        let sent = Self { position: reader.position()?, time: reader.time()? };
+        reader.end().map(|()| sent)
+    }
+}
+
+/// `version state status checksum`; the status is 0 where there is none.
+pub(crate) fn encode_delivery(place: &[u8], state: DeliveryState) -> Vec<u8> {
+    let (state, status) = match state {
+        DeliveryState::Pending => (0, 0),
+        DeliveryState::Attempted => (1, 0),
+        DeliveryState::Refused { status: None } => (2, 0),
+        DeliveryState::Refused { status: Some(status) } => (3, status),
+    };
+    Writer::new(VERSION, 3).byte(state).short(status).sealed(Kind::Delivery, place).0
+}
+
+pub(crate) fn decode_delivery(place: &[u8], value: &[u8]) -> Result<DeliveryState, Trouble> {
+    let (mut reader, _) = Reader::open(Kind::Delivery, VERSION, place, value)?;
+    let state = match (reader.byte()?, reader.short()?) {
+        (0, 0) => DeliveryState::Pending,
+        (1, 0) => DeliveryState::Attempted,
+        (2, 0) => DeliveryState::Refused { status: None },
+        (3, status) => DeliveryState::Refused { status: Some(status) },
+        (other, _) => return reader.unknown("state", other),
+    };
+    reader.end().map(|()| state)
+}
+
+/// A mark says all it has to say by being there.
+pub(crate) fn encode_mark(place: &[u8]) -> Vec<u8> {
+    Writer::new(VERSION, 0).sealed(Kind::Mark, place).0
+}

@@ -19,7 +19,7 @@ use tokio::sync::{broadcast, watch};
 use crate::append::Door;
 use crate::limits::{IDLE_TOPICS, TRANSIENT_LANE};
 use crate::ring::Ring;
-use crate::store::{LogStore, ReadError, Record};
+use crate::store::{Head, LogStore, ReadError, Record};
 
 /// A conversation that is alive in this process.
 #[derive(Debug)]
@@ -111,8 +111,16 @@ impl Topic {
 pub(crate) struct Hub {
     store: Arc<dyn LogStore>,
     /// Held for a look-up; the store is asked outside of it.
-    topics: Mutex<HashMap<ConversationId, Arc<Topic>>>,
+    topics: Mutex<Topics>,
     ring_bytes: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Default)]
+struct Topics {
+    by_id: HashMap<ConversationId, Arc<Topic>>,
+    /// Counts how often topics were let go of: what the store said before that may be older than what a topic
+    /// that is not there any more has done since.
+    let_go: u64,
 }
 
 impl Hub {
@@ -120,17 +128,36 @@ impl Hub {
         Self { store, topics: Mutex::default(), ring_bytes: Arc::default() }
     }
 
-    fn topics(&self) -> MutexGuard<'_, HashMap<ConversationId, Arc<Topic>>> {
+    fn topics(&self) -> MutexGuard<'_, Topics> {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The topic of a conversation; the store is asked only when it is not alive yet.
     pub(crate) async fn open(&self, id: &ConversationId) -> Result<Arc<Topic>, ReadError> {
-        if let Some(topic) = self.topics().get(id) {
-            return Ok(Arc::clone(topic));
+        loop {
+            let let_go = {
+                let topics = self.topics();
+                if let Some(topic) = topics.by_id.get(id) {
+                    return Ok(Arc::clone(topic));
+                }
+                topics.let_go
+            };
+            let topic = self.topic_of(id, self.store.head(id).await?)?;
+            let mut topics = self.topics();
+            if topics.let_go != let_go {
+                continue;
+            }
+            if topics.by_id.len() >= IDLE_TOPICS {
+                // Whoever uses a topic holds a handle of it.
+                topics.by_id.retain(|_, topic| Arc::strong_count(topic) > 1);
+                topics.let_go += 1;
+            }
+            return Ok(Arc::clone(topics.by_id.entry(id.clone()).or_insert_with(|| Arc::new(topic))));
         }
-        let head = self.store.head(id).await?;
-        let topic = Topic {
+    }
+
+    fn topic_of(&self, id: &ConversationId, head: Head) -> Result<Topic, ReadError> {
+        Ok(Topic {
             id: id.clone(),
             last: watch::Sender::new(head.last),
             transient: broadcast::Sender::new(TRANSIENT_LANE),
@@ -138,18 +165,16 @@ impl Hub {
             door: Mutex::new(Door::new(id, head)?),
             sockets: AtomicUsize::new(0),
             deleted: AtomicBool::new(false),
-        };
-        let mut topics = self.topics();
-        if topics.len() >= IDLE_TOPICS {
-            // Whoever uses a topic holds a handle of it.
-            topics.retain(|_, topic| Arc::strong_count(topic) > 1);
-        }
-        Ok(Arc::clone(topics.entry(id.clone()).or_insert_with(|| Arc::new(topic))))
+        })
     }
 
     /// Lets go of a conversation that is no more, and tells its readers.
     pub(crate) fn forget(&self, id: &ConversationId) {
-        let topic = self.topics().remove(id);
+        let topic = {
+            let mut topics = self.topics();
+            topics.let_go += 1;
+            topics.by_id.remove(id)
+        };
         if let Some(topic) = topic {
             topic.deleted.store(true, Ordering::Release);
             topic.last.send_modify(|_| {});

@@ -207,6 +207,23 @@ async fn a_reader_of_a_deleted_conversation_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_store_said_before_a_deletion_is_not_believed_after_it() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    let restarted = world.restarted();
+    restarted.disk.slow_next_head(Duration::from_secs(1));
+    let (followed, deleted) = tokio::join!(
+        restarted.conversations.follow(&conversation, Position::START),
+        async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            restarted.conversations.delete(&conversation).await
+        }
+    );
+    deleted.unwrap();
+    assert!(matches!(followed, Err(Unavailable::NotFound)), "{followed:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_append_from_elsewhere_is_respected() {
     let world = World::new();
     let conversation = world.start("c", Some("ann")).await;

@@ -32,16 +32,22 @@ pub enum Fault {
 pub struct FaultyStore {
     inner: Arc<dyn LogStore>,
     faults: Mutex<VecDeque<Fault>>,
+    slow_head: Mutex<Option<Duration>>,
 }
 
 impl FaultyStore {
     pub fn new(inner: Arc<dyn LogStore>) -> Self {
-        Self { inner, faults: Mutex::default() }
+        Self { inner, faults: Mutex::default(), slow_head: Mutex::default() }
     }
 
     /// What becomes of the next appends; afterwards all is well again.
     pub fn then(&self, faults: impl IntoIterator<Item = Fault>) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+    }
+
+    /// Lets the next answer about a head, as it is then, arrive only after a while.
+    pub fn slow_next_head(&self, by: Duration) {
+        *self.slow_head.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
     }
 }
 
@@ -76,7 +82,14 @@ impl LogStore for FaultyStore {
     }
 
     fn head(&self, conversation: &ConversationId) -> StoreFuture<Head, ReadError> {
-        self.inner.head(conversation)
+        let head = self.inner.head(conversation);
+        match self.slow_head.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            None => head,
+            Some(by) => Box::pin(async move {
+                tokio::time::sleep(by).await;
+                head.await
+            }),
+        }
     }
 
     fn read(

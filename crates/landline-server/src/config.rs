@@ -24,7 +24,6 @@ use std::time::Duration;
 use ipnet::IpNet;
 use landline_auth::SiteSecret;
 use landline_protocol::{BotName, SiteName};
-use landline_store_embedded::EmbeddedOptions;
 use url::Url;
 
 use crate::limits::ServerLimits;
@@ -189,12 +188,6 @@ impl Config {
     /// A file with every key, its default, and what goes wrong at either extreme.
     pub fn example() -> String {
         example::text()
-    }
-
-    /// What the store is opened with.
-    pub fn store_options(&self) -> EmbeddedOptions {
-        let StoreLimits { cache_bytes, reserve_bytes } = self.limits.store;
-        EmbeddedOptions { cache_bytes, reserve_bytes }
     }
 
     /// What works and is still worth a look.

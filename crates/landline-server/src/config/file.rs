@@ -30,13 +30,13 @@ pub(super) struct File {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with a name, such as [bots.main]")]
 pub(super) struct Bot {
     pub(super) endpoint: String,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with a name, such as [sites.default]")]
 pub(super) struct Site {
     pub(super) bot: String,
     pub(super) secret: Option<SecretText>,

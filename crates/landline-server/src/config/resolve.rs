@@ -22,8 +22,8 @@ pub(super) const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 360
 pub(super) const HISTORY: &str = "history";
 const ONLY_NEW: &str = "new";
 
-/// The stock client refreshes its token every 15 minutes; one that lives shorter would expire first.
-const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(60);
+/// Clients are told in whole seconds. The stock client refreshes every 15 minutes: less is for tests.
+const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(1);
 const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 const RETENTION_MIN: Duration = Duration::from_secs(60);
 

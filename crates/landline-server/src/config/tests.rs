@@ -104,7 +104,7 @@ fn bots_and_sites_have_to_fit() {
     refused("[bots.main]\nendpoint = \"http://localhost/\"\n", "sites", "[sites.default]");
     refused(&SMALLEST.replace("bot = \"main\"", "bot = \"other\""), "sites.default.bot", "name one of: main");
     refused(&SMALLEST.replace("bots.main", "bots.\"a b\""), "bots.a b", "letters, digits");
-    refused(&SMALLEST.replace("[bots.main]", "[bots]"), "line 3", "endpoint");
+    refused(&SMALLEST.replace("[bots.main]", "[bots]"), "line 3", "such as [bots.main]");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn addresses_and_networks() {
 
 #[test]
 fn times_of_sites() {
-    refused(&with_site("token_lifetime = \"5s\""), "sites.default.token_lifetime", "1m or more");
+    refused(&with_site("token_lifetime = \"500ms\""), "sites.default.token_lifetime", "1s or more");
     refused(&with_site("token_lifetime = \"999d\""), "sites.default.token_lifetime", "365d or less");
     refused(&with_site("token_lifetime = \"3600\""), "sites.default.token_lifetime", "15s");
     refused(&with_site("token_lifetime = 3600"), "line 6", "string");

@@ -36,8 +36,10 @@ pub struct Follower {
     position: Position,
     grew: watch::Receiver<Position>,
     transient: broadcast::Receiver<Bytes>,
-    /// When to look into the log without having been woken.
+    /// After how long to look into the log without having been woken.
     poll: Duration,
+    /// When that is; outlives a `next` that is dropped, or a socket with pings would never look.
+    poll_at: Instant,
     expired: bool,
 }
 
@@ -106,6 +108,7 @@ impl Conversations {
             topic,
             conversations: self.clone(),
             poll: FOLLOW_POLL_MIN,
+            poll_at: Instant::now() + FOLLOW_POLL_MIN,
             expired: false,
         })
     }
@@ -135,10 +138,13 @@ impl Follower {
         loop {
             self.grew.borrow_and_update();
             if let Some(page) = self.page(look_into_log).await? {
-                self.poll = FOLLOW_POLL_MIN;
+                self.look_again_in(FOLLOW_POLL_MIN);
                 return Ok(Next::Activities(page, self.position));
             }
-            let poll_at = Instant::now() + self.poll;
+            if look_into_log {
+                self.look_again_in((self.poll * 2).min(FOLLOW_POLL_MAX));
+            }
+            let poll_at = self.poll_at;
             tokio::select! {
                 biased;
                 grew = self.grew.changed() => {
@@ -149,12 +155,14 @@ impl Follower {
                     // Too slow for typing: nothing is owed.
                     Err(_) => look_into_log = false,
                 },
-                () = sleep_until(poll_at) => {
-                    look_into_log = true;
-                    self.poll = (self.poll * 2).min(FOLLOW_POLL_MAX);
-                }
+                () = sleep_until(poll_at) => look_into_log = true,
             }
         }
+    }
+
+    fn look_again_in(&mut self, poll: Duration) {
+        self.poll = poll;
+        self.poll_at = Instant::now() + poll;
     }
 
     /// What there is right now: up to a page, maybe nothing.

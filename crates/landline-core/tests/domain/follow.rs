@@ -66,6 +66,26 @@ async fn a_wake_up_that_is_lost_costs_time_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reader_that_is_disturbed_all_the_time_looks_into_the_log_all_the_same() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    let elsewhere = world.restarted();
+    let mut reader = elsewhere.conversations.follow(&conversation, Position::START).await.unwrap();
+    for _ in 0..10 {
+        assert!(timeout(Duration::from_secs(10), reader.next()).await.is_err());
+    }
+    world.say(&conversation, "ann", "one", None).await.unwrap();
+
+    for second in 0..20 {
+        if let Ok(next) = timeout(Duration::from_secs(1), reader.next()).await {
+            assert!(matches!(next, Ok(Next::Activities(..))), "{next:?} after {second} s");
+            return;
+        }
+    }
+    panic!("not seen within the longest poll");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_shown_before_it_is_durable() {
     let world = World::new();
     let conversation = world.start("c", Some("ann")).await;

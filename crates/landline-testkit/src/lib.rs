@@ -6,6 +6,8 @@
 //! - [`process`], [`client`], [`bot`]: a real `landline` process, and a client and a bot that speak to it over
 //!   loopback; [`server::TestServer`] ties the three together.
 //! - [`domain`]: the domain in this process, with a bot, a clock, randomness and a disk that a test decides.
+//! - `in_process` (feature `in-process`): a server in this process, spoken to over loopback; bot, clock and disk are
+//!   the test's.
 //! - [`campaign`]: kill -9 at random under load, again and again, judged by the checker. `src/bin/crash.rs` runs it.
 //!
 //! The harness reads the wire on its own and shares no type with the server, so that a mistake in the server's
@@ -17,8 +19,11 @@ pub mod bot;
 pub mod campaign;
 pub mod checker;
 pub mod client;
+#[expect(clippy::expect_used, reason = "only tests call it, and a test fails by panicking")]
 pub mod domain;
 pub mod history;
+#[cfg(feature = "in-process")]
+pub mod in_process;
 pub mod line;
 pub mod process;
 pub mod server;

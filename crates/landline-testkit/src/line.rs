@@ -50,7 +50,8 @@ pub struct Line {
 #[derive(Debug)]
 struct Open {
     sender: SendRequest<Full<Bytes>>,
-    driver: Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
+    /// `None` once the connection has ended.
+    driver: Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>,
 }
 
 impl Line {
@@ -83,7 +84,7 @@ impl Line {
         let request = request
             .body(Full::new(json.unwrap_or_default()))
             .map_err(|error| LineError::NotSent(error.to_string()))?;
-        match timeout(REQUEST_TIMEOUT, self.send(request)).await {
+        match timeout(REQUEST_TIMEOUT, Box::pin(self.send(request))).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 self.open = None;
@@ -123,7 +124,7 @@ impl Open {
         let stream = TcpStream::connect(address).await.map_err(|error| not_sent(&error))?;
         stream.set_nodelay(true).map_err(|error| not_sent(&error))?;
         let (sender, driver) = handshake(TokioIo::new(stream)).await.map_err(|error| not_sent(&error))?;
-        Ok(Self { sender, driver: Box::pin(driver) })
+        Ok(Self { sender, driver: Some(Box::pin(driver)) })
     }
 
     /// On failure gives the request back if nothing of it was sent.
@@ -142,12 +143,16 @@ impl Open {
             Ok(Answer { status: head.status, headers: head.headers, body })
         };
         tokio::pin!(exchange);
-        tokio::select! {
-            biased;
-            answer = &mut exchange => answer,
-            // The connection ended; the exchange knows what became of it.
-            _ = driver => exchange.await,
+        if let Some(running) = driver.as_mut() {
+            tokio::select! {
+                biased;
+                answer = &mut exchange => return answer,
+                _ = running => {}
+            }
         }
+        // The connection ended. Only when it is dropped does the exchange learn what became of its request.
+        *driver = None;
+        exchange.await
     }
 }
 
@@ -189,20 +194,23 @@ mod tests {
     async fn a_connection_closed_while_idle_is_replaced() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut line = Line::new(listener.local_addr().unwrap());
+        let (answered, mut close) = tokio::sync::mpsc::channel(1);
         let peer = async {
             for _ in 0..2 {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut head = [0; 512];
                 assert!(stream.read(&mut head).await.unwrap() > 0);
                 stream.write_all(ANSWER).await.unwrap();
+                close.recv().await.unwrap();
             }
         };
         let requests = async {
             for _ in 0..2 {
-                let answer = line.request(Method::POST, "/", None, Some("{}".into())).await.unwrap();
+                let asked = line.request(Method::POST, "/", None, Some("{}".into()));
+                let answer = timeout(Duration::from_secs(5), asked).await.expect("no hanging").unwrap();
                 assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"hi"[..]));
-                // Lets the peer close its side before the next request.
-                tokio::task::yield_now().await;
+                answered.send(()).await.unwrap();
+                // The peer's end of the connection closes before the next request.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

@@ -1,0 +1,189 @@
+//! The routes that the campaign uses.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use landline_testkit::line::Line;
+use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
+
+use crate::log::Log;
+use crate::{Mistake, follow};
+
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// One send in so many is mistreated, where not every one is.
+const SOME: usize = 10;
+
+pub(crate) struct Door {
+    log: Arc<Log>,
+    bot: SocketAddr,
+    base: SocketAddr,
+    mistake: Mistake,
+    tasks: TaskTracker,
+    sends: AtomicUsize,
+}
+
+impl Door {
+    pub(crate) fn new(
+        log: Arc<Log>,
+        bot: &str,
+        base: SocketAddr,
+        mistake: Mistake,
+        tasks: TaskTracker,
+    ) -> Result<Self> {
+        let bot: Uri = bot.parse()?;
+        let bot = bot.authority().context("the bot has no address")?.as_str().parse()?;
+        Ok(Self { log, bot, base, mistake, tasks, sends: AtomicUsize::new(0) })
+    }
+
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path().to_owned();
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let user = user_of(&request);
+        let watermark = watermark_of(&request);
+        match (request.method().clone(), &parts[..]) {
+            (Method::POST, ["v3", "directline", "tokens", "generate"]) => match body(request).await {
+                Ok(body) => self.token(&body),
+                Err(_) => empty(StatusCode::BAD_REQUEST),
+            },
+            (Method::POST, ["v3", "directline", "conversations"]) => self.start(),
+            (Method::GET, ["v3", "directline", "conversations", id, rest @ ..]) => {
+                if !self.log.exists(id) {
+                    return error(StatusCode::NOT_FOUND, "ResourceNotFound");
+                }
+                match rest {
+                    [] => self.opened(id, watermark, StatusCode::OK),
+                    ["activities"] => self.poll(id, watermark),
+                    ["stream"] => {
+                        follow::open(request, self.log.clone(), (*id).to_owned(), watermark, &self.tasks)
+                    }
+                    _ => empty(StatusCode::NOT_FOUND),
+                }
+            }
+            (Method::POST, ["v3", "directline", "conversations", id, "activities"]) => {
+                self.send(id, user, body(request).await).await
+            }
+            (Method::POST, ["connector", "v3", "conversations", id, "activities", _]) => {
+                match body(request).await.and_then(|activity| self.log.append(id, activity)) {
+                    Ok((activity, _)) => json_answer(StatusCode::OK, &json!({"id": activity["id"]})),
+                    Err(_) => empty(StatusCode::BAD_REQUEST),
+                }
+            }
+            _ => empty(StatusCode::NOT_FOUND),
+        }
+    }
+
+    fn token(&self, body: &Value) -> Answer {
+        let (conversation, user) = (&body["conversationId"], body["user"]["id"].as_str().unwrap_or_default());
+        json_answer(
+            StatusCode::OK,
+            &json!({"conversationId": conversation, "token": format!("user:{user}"), "expires_in": 3600}),
+        )
+    }
+
+    fn start(&self) -> Answer {
+        let id = format!("c{:016x}", rand_id());
+        match self.log.start(&id) {
+            Ok(()) => self.opened(&id, 0, StatusCode::CREATED),
+            Err(_) => error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        }
+    }
+
+    fn opened(&self, id: &str, watermark: usize, status: StatusCode) -> Answer {
+        let from = match self.mistake {
+            Mistake::ResumeInclusive => watermark.saturating_sub(1),
+            // Only those that come back; a conversation has its first activity.
+            Mistake::ResumeSkips if watermark > 0 => watermark + 1,
+            _ => watermark,
+        };
+        let url = format!("ws://{}/v3/directline/conversations/{id}/stream?watermark={from}", self.base);
+        let token = "user:starter";
+        json_answer(
+            status,
+            &json!({"conversationId": id, "token": token, "expires_in": 3600, "streamUrl": url}),
+        )
+    }
+
+    fn poll(&self, id: &str, after: usize) -> Answer {
+        let (page, mut watermark) = self.log.read(id, after);
+        if self.mistake == Mistake::WatermarkBack && page.is_empty() {
+            watermark = watermark.saturating_sub(1);
+        }
+        json_answer(StatusCode::OK, &json!({"activities": page, "watermark": watermark.to_string()}))
+    }
+
+    async fn send(&self, id: &str, user: String, activity: Result<Value>) -> Answer {
+        let Ok(mut activity) = activity else { return empty(StatusCode::BAD_REQUEST) };
+        if !self.log.exists(id) {
+            return error(StatusCode::NOT_FOUND, "ResourceNotFound");
+        }
+        activity["from"]["id"] = user.into();
+        let Ok((mut activity, _)) = self.log.append(id, activity) else {
+            return error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
+        };
+        let number = self.sends.fetch_add(1, Ordering::Relaxed);
+        if self.mistake == Mistake::StoresRefused && number % SOME == 0 {
+            return error(StatusCode::BAD_REQUEST, "BadArgument");
+        }
+        let stands_as = activity["id"].clone();
+        let stands_as = stands_as.as_str().unwrap_or_default();
+        if !self.log.is_accepted(stands_as) {
+            activity["serviceUrl"] = format!("http://{}/connector/", self.base).into();
+            activity["conversation"]["id"] = id.into();
+            let times = if self.mistake == Mistake::DeliversTwice && number % SOME == 0 { 2 } else { 1 };
+            for _ in 0..times {
+                let body = Some(Bytes::from(activity.to_string()));
+                let answer = Line::new(self.bot).request(Method::POST, "/api/messages", None, body).await;
+                if !answer.is_ok_and(|answer| answer.status.is_success()) {
+                    return error(StatusCode::BAD_GATEWAY, "BotError");
+                }
+            }
+            if self.log.accept(stands_as).is_err() {
+                return error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
+            }
+        }
+        json_answer(StatusCode::OK, &json!({"id": stands_as}))
+    }
+}
+
+/// Enough for one test: the process, and a count.
+fn rand_id() -> u64 {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    (u64::from(std::process::id()) << 32) | NEXT.fetch_add(1, Ordering::Relaxed) as u64
+}
+
+fn user_of(request: &Request<Incoming>) -> String {
+    let bearer = request.headers().get(hyper::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    bearer.and_then(|text| text.strip_prefix("Bearer user:")).unwrap_or("nobody").to_owned()
+}
+
+fn watermark_of(request: &Request<Incoming>) -> usize {
+    let query = request.uri().query().unwrap_or_default();
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("watermark="));
+    value.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+async fn body(request: Request<Incoming>) -> Result<Value> {
+    Ok(serde_json::from_slice(&request.into_body().collect().await?.to_bytes())?)
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body.to_string())));
+    *answer.status_mut() = status;
+    answer
+}
+
+fn error(status: StatusCode, code: &str) -> Answer {
+    json_answer(status, &json!({"error": {"code": code, "message": "planted"}}))
+}
+
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    error(status, "ServiceError")
+}

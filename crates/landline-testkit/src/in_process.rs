@@ -1,0 +1,145 @@
+//! A server in the test's own process, spoken to over loopback: HTTP, WebSocket, or bytes.
+//!
+//! Bot, clock, randomness and disk are the test's, as in [`crate::domain`]; what is between the socket and the domain
+//! is what ships. Configure it with [`Builder`]; speak to it with [`http`], [`socket`] and [`raw`], or through the
+//! actors ([`Operator`], [`Person`], [`BotActor`]).
+//!
+//! Not here: the real process (`server`), the domain without HTTP (`domain`).
+
+mod actors;
+mod builder;
+pub mod disk;
+pub mod http;
+pub mod logs;
+pub mod raw;
+pub mod socket;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Method;
+use landline_server::app::Running;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use actors::{BotActor, Operator, Person, message, start};
+pub use builder::{BOT, Builder, OTHER_BOT, OTHER_SECRET, OTHER_SITE, SECOND_SECRET, SECRET, SITE};
+pub use disk::Disk;
+pub use http::{Call, Reply};
+pub use socket::{Frame, Socket};
+
+use crate::domain::{ManualClock, ScriptedBot};
+
+/// How long anything may take that is to happen at once.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// A server that runs in this process. Stops when it is dropped.
+#[derive(Debug)]
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    pub clock: Arc<ManualClock>,
+    pub bot: Arc<ScriptedBot>,
+    pub disk: Arc<Disk>,
+    /// What the bot [`BOT`] is told as its `serviceUrl`.
+    pub service_url: String,
+    /// The same for [`OTHER_BOT`].
+    pub other_service_url: String,
+    shutdown: CancellationToken,
+    finished: JoinHandle<anyhow::Result<()>>,
+    /// Holds the data of the embedded store, where there is one.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl TestServer {
+    /// With the memory engine and the default bounds.
+    pub async fn start() -> Self {
+        Builder::default().start().await
+    }
+
+    /// To change what it is started with.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A request that is not sent yet.
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        Call::new(self.address, method, path)
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str) -> Call {
+        self.call(Method::POST, path)
+    }
+
+    /// Whoever holds the secret of [`SITE`].
+    pub fn operator(&self) -> Operator<'_> {
+        Operator::new(self, SECRET)
+    }
+
+    /// Whoever holds the secret of [`OTHER_SITE`].
+    pub fn other_operator(&self) -> Operator<'_> {
+        Operator::new(self, OTHER_SECRET)
+    }
+
+    /// Somebody who has started a conversation with a token of their own.
+    pub async fn person(&self, name: &str) -> Person {
+        self.operator().person(name).await
+    }
+
+    /// The bot [`BOT`], as it calls back.
+    pub fn bot_actor(&self) -> BotActor {
+        BotActor::new(self.address, &self.service_url)
+    }
+
+    /// Begins the stop and lets it go on beside the test.
+    pub fn begin_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Stops, and waits until everything is over. Says whether the server ended well.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        tokio::time::timeout(Duration::from_secs(60), self.finished).await??
+    }
+
+    pub(crate) fn assemble(parts: Assembled) -> Self {
+        let Assembled { running, clock, bot, disk, shutdown, folder } = parts;
+        let url = |name: &str| running.service_urls[&name.parse().expect("a name")].clone();
+        let (address, admin) = (running.public_addr, running.admin_addr);
+        let (service_url, other_service_url) = (url(BOT), url(OTHER_BOT));
+        #[expect(clippy::disallowed_methods, reason = "a test waits for the server's end by its handle")]
+        let finished = tokio::spawn(running.finished());
+        Self {
+            address,
+            admin,
+            clock,
+            bot,
+            disk,
+            service_url,
+            other_service_url,
+            shutdown,
+            finished,
+            _folder: folder,
+        }
+    }
+}
+
+pub(crate) struct Assembled {
+    pub(crate) running: Running,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) bot: Arc<ScriptedBot>,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) folder: Option<tempfile::TempDir>,
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}

@@ -1,0 +1,131 @@
+//! What a server of a test is started with.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use landline_core::BotTransport;
+use landline_core::store::memory::MemoryStore;
+use landline_core::store::{LogStore, Registry};
+use landline_server::app::{Engines, StartOptions, start_with};
+use landline_server::bot_client::HyperBotTransport;
+use landline_server::config::Config;
+use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Assembled, Disk, TestServer};
+use crate::domain::{ManualClock, ScriptedBot, SeededEntropy};
+
+/// The site whose operator and clients most tests are.
+pub const SITE: &str = "default";
+/// The secret of [`SITE`].
+pub const SECRET: &str = "first-secret-of-default-0123456789abcdef";
+/// The other secret of [`SITE`].
+pub const SECOND_SECRET: &str = "second-secret-of-default-0123456789abcdef";
+/// The bot behind [`SITE`].
+pub const BOT: &str = "main";
+/// A site that has nothing to do with [`SITE`].
+pub const OTHER_SITE: &str = "other";
+/// The secret of [`OTHER_SITE`].
+pub const OTHER_SECRET: &str = "only-secret-of-other-0123456789abcdefgh";
+/// The bot behind [`OTHER_SITE`].
+pub const OTHER_BOT: &str = "second";
+
+/// Free space that the embedded store asks for: little, so that tests run on a nearly full machine.
+const RESERVE_BYTES: u64 = 1024 * 1024;
+
+/// What a server is started with.
+#[derive(Debug)]
+pub struct Builder {
+    config: Config,
+    http_bot: bool,
+    embedded: bool,
+    seed: u64,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let text = format!(
+            r#"
+            listen = "127.0.0.1:0"
+            admin = "127.0.0.1:0"
+            [bots.{BOT}]
+            endpoint = "http://127.0.0.1:9/api/messages"
+            [bots.{OTHER_BOT}]
+            endpoint = "http://127.0.0.1:9/api/messages"
+            [sites.{SITE}]
+            bot = "{BOT}"
+            secret = "{SECRET}"
+            second_secret = "{SECOND_SECRET}"
+            [sites.{OTHER_SITE}]
+            bot = "{OTHER_BOT}"
+            secret = "{OTHER_SECRET}"
+            "#
+        );
+        let config = Config::parse(&text, Path::new(""), &|_| None).expect("the configuration of the tests");
+        Self { config, http_bot: false, embedded: false, seed: 1 }
+    }
+}
+
+impl Builder {
+    /// Changes the configuration.
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Reaches [`BOT`] over HTTP instead of the scripted one.
+    #[must_use]
+    pub fn http_bot(mut self, endpoint: &str) -> Self {
+        self.config.bots[0].endpoint = endpoint.parse().expect("a URL");
+        self.http_bot = true;
+        self
+    }
+
+    /// Keeps the data with the embedded store, in a folder of its own.
+    #[must_use]
+    pub fn embedded(mut self) -> Self {
+        self.embedded = true;
+        self
+    }
+
+    /// Starts it on ports that are free.
+    pub async fn start(self) -> TestServer {
+        let Self { config, http_bot, embedded, seed } = self;
+        let folder = embedded.then(|| tempfile::tempdir().expect("a temporary folder"));
+        let (log, registry): (Arc<dyn LogStore>, Arc<dyn Registry>) = match &folder {
+            Some(folder) => {
+                let options = EmbeddedOptions { reserve_bytes: RESERVE_BYTES, ..EmbeddedOptions::default() };
+                let store = Arc::new(EmbeddedStore::open(folder.path(), options).expect("a store"));
+                (Arc::<EmbeddedStore>::clone(&store), store)
+            }
+            None => {
+                let store = Arc::new(MemoryStore::new());
+                (Arc::<MemoryStore>::clone(&store), store)
+            }
+        };
+        let disk = Arc::new(Disk::new(log));
+        let bot = Arc::new(ScriptedBot::default());
+        let bots: Arc<dyn BotTransport> = if http_bot {
+            let endpoints = config.bots.iter().map(|bot| (bot.name.clone(), bot.endpoint.clone()));
+            Arc::new(HyperBotTransport::new(endpoints.collect()).expect("a way to the bot"))
+        } else {
+            Arc::<ScriptedBot>::clone(&bot)
+        };
+        let engines = Engines { log: Arc::<Disk>::clone(&disk), registry, bots };
+        let (clock, shutdown) = (Arc::new(ManualClock::default()), CancellationToken::new());
+        let bind = async |address| TcpListener::bind(address).await.expect("a free port");
+        let options = StartOptions {
+            public: bind(config.listen).await,
+            admin: bind(config.admin).await,
+            config,
+            clock: Arc::<ManualClock>::clone(&clock),
+            entropy: Arc::new(SeededEntropy::new(seed)),
+            extra_routes: Default::default(),
+            shutdown: shutdown.clone(),
+        };
+        let running = start_with(options, engines).await.expect("a server");
+        TestServer::assemble(Assembled { running, clock, bot, disk, shutdown, folder })
+    }
+}

@@ -21,7 +21,7 @@ use std::time::Duration;
 use hyper::Method;
 use landline_server::app::Running;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use actors::{BotActor, Operator, Person, message, start};
 pub use builder::{BOT, Builder, OTHER_BOT, OTHER_SECRET, OTHER_SITE, SECOND_SECRET, SECRET, SITE};
@@ -47,6 +47,8 @@ pub struct TestServer {
     /// The same for [`OTHER_BOT`].
     pub other_service_url: String,
     shutdown: CancellationToken,
+    /// Stops the server with the test.
+    _stop: DropGuard,
     finished: JoinHandle<anyhow::Result<()>>,
     /// Holds the data of the embedded store, where there is one.
     _folder: Option<tempfile::TempDir>,
@@ -136,10 +138,4 @@ pub(crate) struct Assembled {
     pub(crate) disk: Arc<Disk>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) folder: Option<tempfile::TempDir>,
-}
-
-impl Drop for TestServer {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
-    }
 }

@@ -47,11 +47,14 @@ pub struct Line {
     open: Option<Open>,
 }
 
+/// What moves the bytes of a connection while a request is under way.
+type Driver = Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>;
+
 #[derive(Debug)]
 struct Open {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once the connection has ended.
-    driver: Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>,
+    driver: Option<Driver>,
 }
 
 impl Line {

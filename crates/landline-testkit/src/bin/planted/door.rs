@@ -129,7 +129,7 @@ impl Door {
             return error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
         };
         let number = self.sends.fetch_add(1, Ordering::Relaxed);
-        if self.mistake == Mistake::StoresRefused && number % SOME == 0 {
+        if self.mistake == Mistake::StoresRefused && number.is_multiple_of(SOME) {
             return error(StatusCode::BAD_REQUEST, "BadArgument");
         }
         let stands_as = activity["id"].clone();
@@ -137,7 +137,8 @@ impl Door {
         if !self.log.is_accepted(stands_as) {
             activity["serviceUrl"] = format!("http://{}/connector/", self.base).into();
             activity["conversation"]["id"] = id.into();
-            let times = if self.mistake == Mistake::DeliversTwice && number % SOME == 0 { 2 } else { 1 };
+            let times =
+                if self.mistake == Mistake::DeliversTwice && number.is_multiple_of(SOME) { 2 } else { 1 };
             for _ in 0..times {
                 let body = Some(Bytes::from(activity.to_string()));
                 let answer = Line::new(self.bot).request(Method::POST, "/api/messages", None, body).await;

@@ -74,7 +74,9 @@ pub enum TransportError {
         why: EndpointError,
     },
     /// A bot is reached over `https`, and this machine has no certificate authorities to check it with.
-    #[error("cannot load the certificate authorities of this machine: {0}; install the package ca-certificates")]
+    #[error(
+        "cannot load the certificate authorities of this machine: {0}; install the package ca-certificates"
+    )]
     Roots(#[source] io::Error),
 }
 
@@ -129,7 +131,10 @@ impl HyperBotTransport {
 }
 
 impl BotTransport for HyperBotTransport {
-    fn post(&self, request: BotRequest) -> Pin<Box<dyn Future<Output = Result<BotAnswer, BotFailure>> + Send>> {
+    fn post(
+        &self,
+        request: BotRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<BotAnswer, BotFailure>> + Send>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let Some(bot) = shared.bots.get(&request.bot) else {

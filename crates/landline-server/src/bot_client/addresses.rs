@@ -104,9 +104,16 @@ mod tests {
 
     #[test]
     fn this_machine_and_private_networks_are_allowed() {
-        for address in
-            ["127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "169.253.255.255", "169.255.0.1", "::ffff:10.0.0.1", "fec0::1"]
-        {
+        for address in [
+            "127.0.0.1",
+            "::1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "169.253.255.255",
+            "169.255.0.1",
+            "::ffff:10.0.0.1",
+            "fec0::1",
+        ] {
             assert!(!is_forbidden(address.parse().unwrap()), "{address}");
         }
     }

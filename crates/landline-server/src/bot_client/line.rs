@@ -68,7 +68,11 @@ impl LineFailure {
     /// An answer that is no HTTP is a bad one; everything else that hyper reports is a line that broke.
     fn of(error: &hyper::Error) -> Self {
         let words = with_causes(error);
-        if error.is_parse() || breaks_the_rules_of_http(error) { Self::BadAnswer(words) } else { Self::Broken(words) }
+        if error.is_parse() || breaks_the_rules_of_http(error) {
+            Self::BadAnswer(words)
+        } else {
+            Self::Broken(words)
+        }
     }
 }
 
@@ -104,7 +108,8 @@ impl Line {
         max: usize,
     ) -> Result<Exchanged, LineFailure> {
         let Self { sender, driver, .. } = self;
-        let response = drive(driver, sender.send_request(request)).await.map_err(|error| LineFailure::of(&error))?;
+        let response =
+            drive(driver, sender.send_request(request)).await.map_err(|error| LineFailure::of(&error))?;
         let status = response.status().as_u16();
         let idle_time = keep_for(response.headers().get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
         let body = drive(driver, read_whole(response, max)).await?;

@@ -26,7 +26,11 @@ fn transport_to(address: SocketAddr) -> HyperBotTransport {
     HyperBotTransport::new(HashMap::from([(bot(), url)])).unwrap()
 }
 
-async fn post(transport: &HyperBotTransport, body: &'static [u8], time: Duration) -> Result<BotAnswer, BotFailure> {
+async fn post(
+    transport: &HyperBotTransport,
+    body: &'static [u8],
+    time: Duration,
+) -> Result<BotAnswer, BotFailure> {
     let deadline = Instant::now() + time;
     let request =
         BotRequest { bot: bot(), body: Bytes::from_static(body), deadline, max_answer_bytes: MAX_ANSWER };

@@ -72,7 +72,9 @@ impl Watched {
             Err(Errno::AGAIN | Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
             Ok((1.., _)) if !self.watch.kept.load(Ordering::Relaxed) => Ok(()),
-            Ok(_) => Err(io::Error::new(ErrorKind::NotConnected, "the bot closed the line before the request")),
+            Ok(_) => {
+                Err(io::Error::new(ErrorKind::NotConnected, "the bot closed the line before the request"))
+            }
         }
     }
 
@@ -91,7 +93,11 @@ impl Connection for Watched {
 }
 
 impl Read for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }

@@ -180,14 +180,20 @@ impl Place<'_> {
 
     fn set(self, value: u64) -> Result<(), String> {
         match self {
-            Self::Usize(place) => *place = usize::try_from(value).map_err(|_| "too large for this machine")?,
+            Self::Usize(place) => {
+                *place = usize::try_from(value).map_err(|_| "too large for this machine")?
+            }
             Self::U64(place) => *place = value,
         }
         Ok(())
     }
 }
 
-fn within<T: PartialOrd>(value: T, range: &RangeInclusive<T>, show: impl Fn(&T) -> String) -> Result<T, String> {
+fn within<T: PartialOrd>(
+    value: T,
+    range: &RangeInclusive<T>,
+    show: impl Fn(&T) -> String,
+) -> Result<T, String> {
     if range.contains(&value) {
         return Ok(value);
     }
@@ -201,14 +207,19 @@ pub(super) fn resolve(table: &BTreeMap<String, toml::Value>) -> Result<Limits, C
         let at = format!("limits.{key}");
         let Some(row) = ROWS.iter().find(|row| row.key == key) else {
             let known: Vec<_> = ROWS.iter().map(|row| row.key).collect();
-            return Err(ConfigError::new(at, format!("there is no such limit; those that exist: {}", known.join(", "))));
+            return Err(ConfigError::new(
+                at,
+                format!("there is no such limit; those that exist: {}", known.join(", ")),
+            ));
         };
         row.set(&mut limits, value).map_err(|problem| ConfigError::new(at, problem))?;
     }
     let (drain, deadline) = (limits.server.drain, limits.domain.bot_deadline);
     if drain < deadline {
         let (drain, deadline) = (show_time(drain), show_time(deadline));
-        let problem = format!("{drain} is shorter than bot_deadline ({deadline}), so a shutdown would cut off accepted sends");
+        let problem = format!(
+            "{drain} is shorter than bot_deadline ({deadline}), so a shutdown would cut off accepted sends"
+        );
         return Err(ConfigError::new("limits.drain", problem));
     }
     Ok(limits)

@@ -11,7 +11,9 @@ use url::Url;
 use super::file::{Bot, File, Site};
 use super::secrets::Sources;
 use super::units::{parse_time, show_time};
-use super::{BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, limits_table};
+use super::{
+    BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, limits_table,
+};
 use crate::bot_client::check_endpoint;
 
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:3000";
@@ -31,16 +33,22 @@ const RETENTION_MIN: Duration = Duration::from_secs(60);
 const ONLY_BOT: &str = "main";
 const ONLY_SITE: &str = "default";
 
-pub(super) fn resolve(file: File, folder: &Path, environment: Environment<'_>) -> Result<Config, ConfigError> {
+pub(super) fn resolve(
+    file: File,
+    folder: &Path,
+    environment: Environment<'_>,
+) -> Result<Config, ConfigError> {
     let bots = file.bots.iter().map(|(name, bot)| resolve_bot(name, bot)).collect::<Result<Vec<_>, _>>()?;
     if bots.is_empty() {
-        let problem = "there is no bot; add a table [bots.main] with endpoint = \"http://localhost:3978/api/messages\"";
+        let problem =
+            "there is no bot; add a table [bots.main] with endpoint = \"http://localhost:3978/api/messages\"";
         return Err(ConfigError::new("bots", problem));
     }
     let resolve_site = |(name, site): (&String, &Site)| resolve_site(name, site, &bots, folder, environment);
     let sites = file.sites.iter().map(resolve_site).collect::<Result<Vec<_>, _>>()?;
     if sites.is_empty() {
-        let problem = format!("there is no site; add a table [sites.default] with bot = \"{}\"", bots[0].name);
+        let problem =
+            format!("there is no site; add a table [sites.default] with bot = \"{}\"", bots[0].name);
         return Err(ConfigError::new("sites", problem));
     }
     let config = Config {
@@ -63,9 +71,15 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
     let bot: BotName = ONLY_BOT.parse().map_err(|_| name("bots", ONLY_BOT))?;
     let site: SiteName = ONLY_SITE.parse().map_err(|_| name("sites", ONLY_SITE))?;
     let is_set = environment(SECRET_VARIABLE).is_some_and(|value| !value.is_empty());
-    let secret =
-        Sources { key: SECRET_VARIABLE.into(), value: None, file: None, variable: is_set.then_some(SECRET_VARIABLE) };
-    let secret = secret.resolve(Path::new(""), environment).map_err(|error| ConfigError { at: Some(SECRET_VARIABLE.into()), ..error })?;
+    let secret = Sources {
+        key: SECRET_VARIABLE.into(),
+        value: None,
+        file: None,
+        variable: is_set.then_some(SECRET_VARIABLE),
+    };
+    let secret = secret
+        .resolve(Path::new(""), environment)
+        .map_err(|error| ConfigError { at: Some(SECRET_VARIABLE.into()), ..error })?;
     check(Config {
         listen: flags.listen.map_or_else(|| address("--listen", DEFAULT_LISTEN), Ok)?,
         admin: flags.admin.map_or_else(|| address("--admin", DEFAULT_ADMIN), Ok)?,
@@ -97,7 +111,8 @@ fn check(config: Config) -> Result<Config, ConfigError> {
 }
 
 fn resolve_bot(name: &str, bot: &Bot) -> Result<BotConfig, ConfigError> {
-    let name: BotName = name.parse().map_err(|why| ConfigError::new(format!("bots.{name}"), format!("{why}")))?;
+    let name: BotName =
+        name.parse().map_err(|why| ConfigError::new(format!("bots.{name}"), format!("{why}")))?;
     let key = format!("bots.{name}.endpoint");
     let endpoint: Url = bot.endpoint.parse().map_err(|why| bad_url(&key, why))?;
     check_endpoint(&endpoint).map_err(|why| ConfigError::new(key, why.to_string()))?;
@@ -111,11 +126,15 @@ fn resolve_site(
     folder: &Path,
     environment: Environment<'_>,
 ) -> Result<SiteConfig, ConfigError> {
-    let name: SiteName = name.parse().map_err(|why| ConfigError::new(format!("sites.{name}"), format!("{why}")))?;
+    let name: SiteName =
+        name.parse().map_err(|why| ConfigError::new(format!("sites.{name}"), format!("{why}")))?;
     let key = |key: &str| format!("sites.{name}.{key}");
     let bot = bots.iter().find(|bot| bot.name.as_str() == site.bot).ok_or_else(|| {
         let known: Vec<_> = bots.iter().map(|bot| bot.name.as_str()).collect();
-        ConfigError::new(key("bot"), format!("there is no bot {:?}; name one of: {}", site.bot, known.join(", ")))
+        ConfigError::new(
+            key("bot"),
+            format!("there is no bot {:?}; name one of: {}", site.bot, known.join(", ")),
+        )
     })?;
     let first = Sources {
         key: key("secret"),
@@ -144,9 +163,19 @@ fn resolve_site(
         bot: bot.name.clone(),
         secret,
         second_secret,
-        token_lifetime: time(key("token_lifetime"), site.token_lifetime.as_deref(), DEFAULT_TOKEN_LIFETIME, lifetimes)?,
+        token_lifetime: time(
+            key("token_lifetime"),
+            site.token_lifetime.as_deref(),
+            DEFAULT_TOKEN_LIFETIME,
+            lifetimes,
+        )?,
         empty_watermark_is_history,
-        retention: time(key("retention"), site.retention.as_deref(), DEFAULT_RETENTION, (RETENTION_MIN, Duration::MAX))?,
+        retention: time(
+            key("retention"),
+            site.retention.as_deref(),
+            DEFAULT_RETENTION,
+            (RETENTION_MIN, Duration::MAX),
+        )?,
         name,
     })
 }
@@ -170,7 +199,8 @@ fn time(
 
 fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     text.parse().map_err(|_| {
-        let problem = format!("{text:?} is no address; write an IP address and a port, such as \"127.0.0.1:3000\"");
+        let problem =
+            format!("{text:?} is no address; write an IP address and a port, such as \"127.0.0.1:3000\"");
         ConfigError::new(key, problem)
     })
 }
@@ -178,7 +208,9 @@ fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
 fn network(text: &str) -> Result<IpNet, ConfigError> {
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from); // a plain address stands for itself
     text.parse().ok().or_else(single).ok_or_else(|| {
-        let problem = format!("{text:?} is no network; write an address, or one with its length, such as \"10.0.0.0/8\"");
+        let problem = format!(
+            "{text:?} is no network; write an address, or one with its length, such as \"10.0.0.0/8\""
+        );
         ConfigError::new("trusted_proxies", problem)
     })
 }
@@ -195,12 +227,16 @@ fn check_base_url(key: &str, url: Url) -> Result<Url, ConfigError> {
         && url.query().is_none()
         && url.fragment().is_none();
     if !plain {
-        let problem = "write http:// or https://, a host, and where needed a port and a path, and nothing else";
+        let problem =
+            "write http:// or https://, a host, and where needed a port and a path, and nothing else";
         return Err(ConfigError::new(key, problem));
     }
     Ok(url)
 }
 
 fn bad_url(key: &str, why: url::ParseError) -> ConfigError {
-    ConfigError::new(key, format!("this is no URL ({why}); write one such as \"http://localhost:3978/api/messages\""))
+    ConfigError::new(
+        key,
+        format!("this is no URL ({why}); write one such as \"http://localhost:3978/api/messages\""),
+    )
 }

@@ -18,13 +18,21 @@ pub(super) struct Sources<'a> {
 
 impl Sources<'_> {
     /// The secret; `None` when no key is used.
-    pub(super) fn resolve(&self, folder: &Path, environment: Environment<'_>) -> Result<Option<SiteSecret>, ConfigError> {
+    pub(super) fn resolve(
+        &self,
+        folder: &Path,
+        environment: Environment<'_>,
+    ) -> Result<Option<SiteSecret>, ConfigError> {
         let key = &self.key;
         let (key, text) = match (self.value, self.file, self.variable) {
             (None, None, None) => return Ok(None),
             (Some(SecretText(text)), None, None) => (key.clone(), text.clone()),
-            (None, Some(file), None) => (format!("{key}_file"), read(&format!("{key}_file"), &folder.join(file))?),
-            (None, None, Some(name)) => (format!("{key}_env"), from_variable(&format!("{key}_env"), name, environment)?),
+            (None, Some(file), None) => {
+                (format!("{key}_file"), read(&format!("{key}_file"), &folder.join(file))?)
+            }
+            (None, None, Some(name)) => {
+                (format!("{key}_env"), from_variable(&format!("{key}_env"), name, environment)?)
+            }
             _ => {
                 let problem = format!("use one of {key}, {key}_file and {key}_env, and remove the others");
                 return Err(ConfigError::new(key, problem));
@@ -47,6 +55,9 @@ fn read(key: &str, path: &Path) -> Result<String, ConfigError> {
 
 fn from_variable(key: &str, name: &str, environment: Environment<'_>) -> Result<String, ConfigError> {
     environment(name).filter(|value| !value.is_empty()).ok_or_else(|| {
-        ConfigError::new(key, format!("the environment variable {name} is not set; set it, or remove this key"))
+        ConfigError::new(
+            key,
+            format!("the environment variable {name} is not set; set it, or remove this key"),
+        )
     })
 }

@@ -72,13 +72,21 @@ fn the_example_is_the_defaults() {
 fn the_example_holds_every_key_and_what_stands_behind_a_hash_works_too() {
     let example = Config::example();
     for row in &limits_table::ROWS {
-        assert!(example.contains(&format!("\n{} = {}\n", row.key, row.default_text())), "{} is missing", row.key);
+        assert!(
+            example.contains(&format!("\n{} = {}\n", row.key, row.default_text())),
+            "{} is missing",
+            row.key
+        );
     }
     let uncommented: String = example
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             // A key, not a sentence; secrets by file and by value contradict the one by variable.
-            Some(key) if key.contains(" = ") && !key.starts_with("secret_file") && !key.starts_with("secret =") => key,
+            Some(key)
+                if key.contains(" = ") && !key.starts_with("secret_file") && !key.starts_with("secret =") =>
+            {
+                key
+            }
             _ => line,
         })
         .map(|line| format!("{line}\n"))
@@ -126,7 +134,11 @@ fn secrets_come_from_three_places() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secret"), format!("{SECRET}\n")).unwrap();
     let environment = |name: &str| (name == "SITE_SECRET").then(|| SECRET.to_owned());
-    for line in [format!("secret = \"{SECRET}\""), "secret_file = \"secret\"".into(), "secret_env = \"SITE_SECRET\"".into()] {
+    for line in [
+        format!("secret = \"{SECRET}\""),
+        "secret_file = \"secret\"".into(),
+        "secret_env = \"SITE_SECRET\"".into(),
+    ] {
         let text = with_site(&format!("{line}\nsecond_{}", line.replace(SECRET, OTHER)));
         let config = Config::parse(&text, folder.path(), &environment).unwrap();
         let expected = SiteSecret::from_text(SECRET).unwrap();

@@ -9,13 +9,17 @@ const TIMES: [(&str, u64); 5] =
 
 /// A size in bytes.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
-    parse(text, &SIZES).ok_or_else(|| format!("{text:?} is not a size; write a whole number and B, KiB, MiB or GiB, such as \"256KiB\""))
+    parse(text, &SIZES).ok_or_else(|| {
+        format!("{text:?} is not a size; write a whole number and B, KiB, MiB or GiB, such as \"256KiB\"")
+    })
 }
 
 /// A span of time.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     parse(text, &TIMES).map(Duration::from_millis).ok_or_else(|| {
-        format!("{text:?} is not a time; write a whole number and ms, s, m, h or d, such as \"15s\" or \"30d\"")
+        format!(
+            "{text:?} is not a time; write a whole number and ms, s, m, h or d, such as \"15s\" or \"30d\""
+        )
     })
 }
 
@@ -38,7 +42,10 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 
 fn show(value: u64, units: &[(&str, u64)], unit_of_zero: &str) -> String {
     let exact = units.iter().find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor));
-    exact.map_or_else(|| format!("{value}{unit_of_zero}"), |(unit, factor)| format!("{}{unit}", value / factor))
+    exact.map_or_else(
+        || format!("{value}{unit_of_zero}"),
+        |(unit, factor)| format!("{}{unit}", value / factor),
+    )
 }
 
 #[cfg(test)]
@@ -49,17 +56,36 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [("0B", 0), ("1B", 1), ("256KiB", 262_144), ("4 MiB", 4_194_304), ("1GiB", 1 << 30)] {
+        for (text, bytes) in
+            [("0B", 0), ("1B", 1), ("256KiB", 262_144), ("4 MiB", 4_194_304), ("1GiB", 1 << 30)]
+        {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
-        for bad in ["", "1", "KiB", "-1B", "1.5MiB", "1KB", "1kib", "99999999999999999999B", "18446744073709551615GiB"] {
+        for bad in [
+            "",
+            "1",
+            "KiB",
+            "-1B",
+            "1.5MiB",
+            "1KB",
+            "1kib",
+            "99999999999999999999B",
+            "18446744073709551615GiB",
+        ] {
             assert!(parse_size(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn times() {
-        for (text, millis) in [("0s", 0), ("5ms", 5), ("15s", 15_000), ("2m", 120_000), ("1h", 3_600_000), ("30d", 2_592_000_000)] {
+        for (text, millis) in [
+            ("0s", 0),
+            ("5ms", 5),
+            ("15s", 15_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("30d", 2_592_000_000),
+        ] {
             assert_eq!(parse_time(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for bad in ["", "15", "s", "1.5s", "1 hour", "-1s", "1M", "1w"] {

@@ -20,10 +20,16 @@ use crate::limits::{OVERSIZE_DISCARD_BYTES, OVERSIZE_DISCARD_TIME};
 /// - 413 when it is over `limit` bytes. What is left of it is read and thrown away, within bounds, so that the
 ///   sender sees the answer instead of a reset line.
 /// - 400 `MalformedData` when it does not come to its end within `time`, or breaks off.
-pub async fn read_body(headers: &HeaderMap, body: Body, limit: usize, time: Duration) -> Result<Bytes, ApiError> {
+pub async fn read_body(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, ApiError> {
     let deadline = Instant::now() + time;
     let mut body = body;
-    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limit as u64) {
         // One who asks first has sent nothing yet, and will not.
         if !headers.contains_key(EXPECT) {
@@ -36,7 +42,9 @@ pub async fn read_body(headers: &HeaderMap, body: Body, limit: usize, time: Dura
     let mut read = BytesMut::with_capacity(expected);
     loop {
         let frame = match timeout_at(deadline, body.frame()).await {
-            Err(_) => return Err(ApiError::malformed_data(format!("the body did not arrive within {time:?}"))),
+            Err(_) => {
+                return Err(ApiError::malformed_data(format!("the body did not arrive within {time:?}")));
+            }
             Ok(None) => return Ok(read.freeze()),
             Ok(Some(Err(_))) => return Err(ApiError::malformed_data("the body broke off before its end")),
             Ok(Some(Ok(frame))) => frame,

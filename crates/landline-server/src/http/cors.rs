@@ -6,8 +6,8 @@
 //! Source: Fetch standard, "CORS protocol"; `*` for allowed headers does not cover `authorization`.
 
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ORIGIN,
-    RETRY_AFTER,
+    ACCEPT, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE,
+    ORIGIN, RETRY_AFTER,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};

@@ -170,7 +170,11 @@ impl Metrics {
             Unit::Seconds,
             self.delivery_latency.clone(),
         );
-        registry.register("polls_held", "Polls that were held open for something to come", self.polls_held.clone());
+        registry.register(
+            "polls_held",
+            "Polls that were held open for something to come",
+            self.polls_held.clone(),
+        );
         registry.register("connections", "Open connections of the public listener", self.connections.clone());
     }
 
@@ -292,7 +296,8 @@ mod tests {
     fn the_process_shows_its_memory_and_descriptors() {
         let page = Metrics::new().render().unwrap();
         for name in ["process_resident_memory_bytes ", "process_open_fds "] {
-            let line = page.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("no {name}in:\n{page}"));
+            let line =
+                page.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("no {name}in:\n{page}"));
             let value: f64 = line[name.len()..].parse().unwrap();
             assert!(value > 0.0, "{line}");
         }

@@ -30,7 +30,8 @@ async fn a_request_says_who_we_are_and_brings_the_activity() {
 #[tokio::test]
 async fn every_status_is_an_answer_and_no_redirect_is_followed() {
     let elsewhere = RawBot::answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let location = format!("HTTP/1.1 307 Go\r\nlocation: http://{}/\r\ncontent-length: 0\r\n\r\n", elsewhere.address);
+    let location =
+        format!("HTTP/1.1 307 Go\r\nlocation: http://{}/\r\ncontent-length: 0\r\n\r\n", elsewhere.address);
     let location: &'static [u8] = Box::leak(location.into_boxed_str()).as_bytes();
     for (bytes, status) in [
         (location, 307),
@@ -147,7 +148,9 @@ async fn a_body_of_64_mib_is_not_read_whole() {
 async fn a_body_at_the_limit_is_read() {
     let bot = RawBot::start(|_, mut stream| async move {
         read_request(&mut stream).await;
-        let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {MAX_ANSWER}\r\n\r\n").as_bytes()).await;
+        let _ = stream
+            .write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {MAX_ANSWER}\r\n\r\n").as_bytes())
+            .await;
         let _ = stream.write_all(&[b'x'; MAX_ANSWER]).await;
     })
     .await;

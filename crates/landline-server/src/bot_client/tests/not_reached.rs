@@ -102,6 +102,9 @@ async fn closed_at_once_is_either_not_reached_or_open_never_an_answer() {
 fn a_forbidden_address_is_no_endpoint() {
     for url in ["http://169.254.169.254/", "http://[fe80::1]/", "https://[::ffff:a9fe:a9fe]/"] {
         let error = HyperBotTransport::new(HashMap::from([(bot(), url.parse().unwrap())])).unwrap_err();
-        assert!(matches!(error, TransportError::Endpoint { why: EndpointError::Forbidden, .. }), "{url}: {error}");
+        assert!(
+            matches!(error, TransportError::Endpoint { why: EndpointError::Forbidden, .. }),
+            "{url}: {error}"
+        );
     }
 }

@@ -1,0 +1,115 @@
+//! `landline check`: reads everything, so that every checksum is compared, and says what is damaged.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use landline_core::store::{Damage, LogStore, PageLimit, ReadError};
+use landline_protocol::{ConversationId, Position};
+use landline_server::app;
+use landline_server::config::{Config, OneBot};
+
+use crate::cli::CheckFlags;
+use crate::{exit, output};
+
+/// How many conversations are listed at a time.
+const LIST: usize = 1000;
+
+/// How much of a conversation is read at a time.
+const PAGE: PageLimit = PageLimit { records: 1000, bytes: 4 * 1024 * 1024 };
+
+/// What was read.
+#[derive(Default)]
+struct Tally {
+    conversations: u64,
+    records: u64,
+    damaged: u64,
+}
+
+pub(crate) async fn run(flags: CheckFlags) -> anyhow::Result<ExitCode> {
+    let store = open(&flags.data).await?;
+    for conversation in &flags.repair {
+        let repaired =
+            store.repair(conversation).await.with_context(|| format!("cannot repair {conversation}"))?;
+        output::line(&format!(
+            "{conversation}: repaired, {} records kept; the next position is {}",
+            repaired.kept, repaired.tail
+        ))?;
+    }
+    let tally = check_all(&*store).await?;
+    let Tally { conversations, records, damaged } = tally;
+    if damaged == 0 {
+        output::line(&format!("All is well: {conversations} conversations, {records} records"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::line(&format!(
+        "{damaged} of {conversations} conversations are damaged; {records} records are well. A damaged conversation \
+         answers 503. To keep what can be read of one, make a copy of the folder, then run\n  \
+         landline check --data {} --repair CONVERSATION",
+        flags.data.display()
+    ))?;
+    Ok(ExitCode::from(exit::DAMAGE))
+}
+
+/// Opens a folder that is there; opening one that is not would make it.
+async fn open(data: &Path) -> anyhow::Result<Box<dyn LogStore>> {
+    let is_empty = std::fs::read_dir(data)
+        .with_context(|| format!("cannot read the data folder {}", data.display()))?
+        .next()
+        .is_none();
+    if is_empty {
+        bail!("the folder {} is empty; say with --data where the data is", data.display());
+    }
+    // The store is opened as the server does; only the folder matters.
+    let flags = OneBot {
+        endpoint: "http://localhost/".parse()?,
+        listen: None,
+        admin: None,
+        data: Some(data.to_owned()),
+        public_url: None,
+        connector_url: None,
+    };
+    let config = Config::one_bot(flags, &|_| None)?;
+    Ok(Box::new(app::open_store(&config).await?))
+}
+
+async fn check_all(store: &dyn LogStore) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut after = None;
+    loop {
+        let listed = store.conversations(after, LIST).await.context("cannot list the conversations")?;
+        let Some(last) = listed.last() else { return Ok(tally) };
+        after = Some(last.clone());
+        for conversation in &listed {
+            tally.conversations += 1;
+            match read_through(store, conversation, &mut tally.records).await {
+                Ok(()) => {}
+                Err(ReadError::Damaged(Damage { what, .. })) => {
+                    tally.damaged += 1;
+                    output::line(&format!("{conversation}: damaged: {what}"))?;
+                }
+                Err(error @ (ReadError::NotFound | ReadError::PastTail { .. })) => {
+                    tally.damaged += 1;
+                    output::line(&format!("{conversation}: damaged: it is listed, and yet: {error}"))?;
+                }
+                Err(error @ ReadError::Unavailable(_)) => {
+                    return Err(anyhow::Error::new(error).context(format!("cannot read {conversation}")));
+                }
+            }
+        }
+    }
+}
+
+async fn read_through(
+    store: &dyn LogStore,
+    conversation: &ConversationId,
+    records: &mut u64,
+) -> Result<(), ReadError> {
+    let mut after = store.head(conversation).await?.expired_through;
+    loop {
+        let page = store.read(conversation, after, PAGE).await?;
+        let Some(last) = page.records.last() else { return Ok(()) };
+        *records += page.records.len() as u64;
+        after = Position::max(after, last.position);
+    }
+}

@@ -1,0 +1,169 @@
+//! The command line. Its help is what most people read first, so it is written here in full.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use landline_protocol::ConversationId;
+use url::Url;
+
+/// A self-hosted Direct Line 3.0 server: stock clients (Web Chat, DirectLineJS) on one side, stock bots (Bot Framework,
+/// Microsoft 365 Agents) on the other, and in between a durable log that loses nothing.
+///
+/// New here? Run `landline demo` and open the address that it prints.
+#[derive(Debug, Parser)]
+#[command(
+    name = "landline",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, or stopped as asked; 1 something failed, which is explained on stderr; 2 wrong \
+                  command line or configuration; 3 `landline check` found damage.\n\nStdout is for people to copy from, \
+                  logs go to stderr (as text on a terminal, as JSON otherwise). SIGTERM or Ctrl-C finishes what is under \
+                  way and stops; a second one stops at once."
+)]
+pub(crate) struct Arguments {
+    /// How much to log: error, warn, info, debug, trace; or per module, such as `info,landline_server=debug`.
+    #[arg(long, global = true, env = "LANDLINE_LOG", value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve clients and bots.
+    Serve(Box<ServeFlags>),
+    /// Try it out: a server, an echo bot and a Web Chat page on one port.
+    Demo(DemoFlags),
+    /// Check a configuration file, or print an example of one.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Read all data of a stopped server and say what is damaged.
+    Check(CheckFlags),
+    /// Print the version.
+    Version,
+}
+
+/// Serve clients and bots.
+///
+/// Either with a file that names bots, sites and limits (--config; `landline config example` prints one), or with
+/// flags, for one bot and one site named `default`.
+///
+/// The secret of that site comes from the environment variable LANDLINE_SECRET (32 characters or more). Without it, one
+/// is made at the first start and printed once.
+///
+/// Under systemd with socket activation, the sockets that it hands over are used instead of --listen and --admin (in
+/// this order): they stay open across a restart, so no client is refused.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  landline serve --bot http://127.0.0.1:3978/api/messages --data ./landline-data"
+)]
+pub(crate) struct ServeFlags {
+    /// A configuration file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "bot",
+        conflicts_with_all = ["bot", "listen", "admin", "data", "public_url", "connector_url"]
+    )]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Where the bot takes activities, such as http://127.0.0.1:3978/api/messages
+    #[arg(long, value_name = "URL")]
+    pub(crate) bot: Option<Url>,
+
+    /// Where clients and bots connect [default: 127.0.0.1:3000]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Where /healthz, /readyz and /metrics are [default: 127.0.0.1:3001]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<SocketAddr>,
+
+    /// The folder that holds all data [default: ./landline-data]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// How clients reach this server from outside, such as https://bots.example.org; needed behind a proxy
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<Url>,
+
+    /// How the bot reaches this server, where that is not the public URL
+    #[arg(long, value_name = "URL")]
+    pub(crate) connector_url: Option<Url>,
+}
+
+/// Try it out: a server, an echo bot and a Web Chat page on one port.
+///
+/// Open the printed address and chat. Stop the server with Ctrl-C (or kill it), start it again with the same --data,
+/// and find the conversation where it was.
+#[derive(Debug, Args)]
+pub(crate) struct DemoFlags {
+    /// Where the page is.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: SocketAddr,
+
+    /// Where /healthz, /readyz and /metrics are.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(crate) admin: SocketAddr,
+
+    /// Keep the data in this folder [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Read a file as `serve` would, and say what is wrong with it.
+    Check {
+        /// The file.
+        #[arg(value_name = "FILE", default_value = "landline.toml")]
+        file: PathBuf,
+    },
+    /// Print a file with every key, its default, and what goes wrong at either extreme.
+    Example,
+}
+
+/// Read all data of a stopped server and say what is damaged.
+///
+/// Every record carries a checksum over its content and its place. A damaged conversation answers 503 until it is
+/// repaired; the others are not affected.
+#[derive(Debug, Args)]
+pub(crate) struct CheckFlags {
+    /// The folder that holds the data.
+    #[arg(long, value_name = "FOLDER", default_value = "./landline-data")]
+    pub(crate) data: PathBuf,
+
+    /// Keep what can be read of this conversation and make it usable again. Make a copy of the folder first.
+    #[arg(long, value_name = "CONVERSATION")]
+    pub(crate) repair: Vec<ConversationId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_takes_a_file_or_flags_but_not_both() {
+        assert!(parse("landline serve --config landline.toml").is_ok());
+        assert!(
+            parse("landline serve --bot http://localhost:3978/api/messages --listen 127.0.0.1:1").is_ok()
+        );
+        assert!(parse("landline serve").is_err());
+        assert!(parse("landline serve --config landline.toml --bot http://localhost/").is_err());
+        assert!(parse("landline serve --config landline.toml --listen 127.0.0.1:1").is_err());
+        assert!(parse("landline serve --bot not-a-url").is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! `landline serve`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use landline_core::SystemClock;
+use landline_server::SystemEntropy;
+use landline_server::app::{self, Running, StartOptions};
+use landline_server::config::{Config, OneBot};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::banner;
+use crate::cli::ServeFlags;
+use crate::exit::WrongConfiguration;
+use crate::listeners::{Listeners, raise_descriptor_limit};
+use crate::{output, signals};
+
+pub(crate) async fn run(flags: ServeFlags) -> anyhow::Result<ExitCode> {
+    let config = config_of(flags)?;
+    for warning in config.warnings() {
+        warn!("{warning}");
+    }
+    let shutdown = CancellationToken::new();
+    // Before the data is opened: a signal from here on leads to an orderly end.
+    signals::drain_on_signal(shutdown.clone())?;
+    let listeners = Listeners::open(config.listen, config.admin).await?;
+    let running = start(config.clone(), listeners, axum::Router::new(), shutdown).await?;
+    output::line(&banner::serving(&config, &running))?;
+    until_finished(running).await
+}
+
+/// Reads the file, or makes a configuration of the flags.
+fn config_of(flags: ServeFlags) -> anyhow::Result<Config> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let config = match (flags.config, flags.bot) {
+        (Some(file), _) => Config::load(&file, &environment)
+            .map_err(|error| WrongConfiguration(format!("{}: {error}", file.display())))?,
+        (None, Some(endpoint)) => {
+            let ServeFlags { listen, admin, data, public_url, connector_url, .. } = flags;
+            let flags = OneBot { endpoint, listen, admin, data, public_url, connector_url };
+            Config::one_bot(flags, &environment).map_err(|error| WrongConfiguration(error.to_string()))?
+        }
+        (None, None) => return Err(WrongConfiguration("say --config FILE or --bot URL".into()).into()),
+    };
+    Ok(config)
+}
+
+/// Starts a server with the clock and the randomness of the machine.
+pub(crate) async fn start(
+    config: Config,
+    listeners: Listeners,
+    extra_routes: axum::Router,
+    shutdown: CancellationToken,
+) -> anyhow::Result<Running> {
+    raise_descriptor_limit(config.limits.server.connections);
+    let options = StartOptions {
+        config,
+        public: listeners.public,
+        admin: listeners.admin,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        extra_routes,
+        shutdown,
+    };
+    let running = app::start(options).await?;
+    info!(address = %running.public_addr, "Serving on {}", running.public_addr);
+    Ok(running)
+}
+
+/// Waits for the end, which is an error when the store has failed.
+pub(crate) async fn until_finished(running: Running) -> anyhow::Result<ExitCode> {
+    running.finished().await?;
+    info!("Stopped; everything that was accepted is on disk");
+    Ok(ExitCode::SUCCESS)
+}

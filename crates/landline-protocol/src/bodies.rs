@@ -95,7 +95,12 @@ impl StartRequest {
     pub fn parse(body: &[u8]) -> Result<Self, RequestBodyError> {
         let body = object_or_empty(body)?;
         let locale = bounded("locale", text(&body, "locale")?)?;
-        Ok(Self { user: user(&body)?, trusted_origins: trusted_origins(&body)?, locale })
+        let user = match user(&body) {
+            // The stock client (0.15) sends `{"user":{}}` when it was given no user.
+            Err(RequestBodyError::MissingUserId) => None,
+            user => user?,
+        };
+        Ok(Self { user, trusted_origins: trusted_origins(&body)?, locale })
     }
 }
 
@@ -237,6 +242,13 @@ mod tests {
     fn a_user_needs_an_id() {
         for bad in [r#"{"user":{}}"#, r#"{"user":{"id":null}}"#, r#"{"user":{"id":""}}"#] {
             assert_eq!(TokenRequest::parse(bad.as_bytes()), Err(RequestBodyError::MissingUserId), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_start_with_an_empty_user_is_one_without_a_user() {
+        for body in [r#"{"user":{}}"#, r#"{"user":{"id":""}}"#, r#"{"user":{"name":"Ann"}}"#] {
+            assert_eq!(StartRequest::parse(body.as_bytes()), Ok(StartRequest::default()), "{body}");
         }
     }
 

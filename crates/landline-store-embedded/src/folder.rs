@@ -33,8 +33,10 @@ const FORMAT_TEXT: &str = "landline data, format ";
 const OPEN_FILES: usize = 256;
 const SECOND_OPEN_FILES: usize = 32;
 
-/// Threads that write tables: one for each kind of work, so that neither waits for the other.
+/// Threads that write tables: in the first database one for new tables and one for compaction, so that the first
+/// never waits for the second; in the second there is little to do.
 const WORKERS: usize = 2;
+const SECOND_WORKERS: usize = 1;
 
 impl Tables {
     /// Opens the folder, or makes a new one.
@@ -42,7 +44,12 @@ impl Tables {
         fs::create_dir_all(path).map_err(|error| OpenError::io(path, error))?;
         let lock = lock(path)?;
         check_format(path)?;
-        let log = Folder { path: path.join("log"), cache: options.cache_bytes, files: OPEN_FILES };
+        let log = Folder {
+            path: path.join("log"),
+            cache: options.cache_bytes,
+            files: OPEN_FILES,
+            workers: WORKERS,
+        };
         let names = Keep::ALL.map(Keep::name);
         if !log.there()? {
             log.make(&names, |_, _| Ok(()))?;
@@ -52,6 +59,7 @@ impl Tables {
             path: path.join("heads"),
             cache: options.cache_bytes / SECOND_CACHE_SHARE,
             files: SECOND_OPEN_FILES,
+            workers: SECOND_WORKERS,
         };
         let (second, mut heads) = open_second(&second, &log, &keeps)?;
         let keeps: [Keyspace; 3] = keeps
@@ -153,6 +161,7 @@ struct Folder {
     path: PathBuf,
     cache: u64,
     files: usize,
+    workers: usize,
 }
 
 impl Folder {
@@ -216,7 +225,7 @@ impl Folder {
             .cache_size(self.cache)
             .max_cached_files(Some(self.files))
             .max_journaling_size(JOURNAL_BYTES)
-            .worker_threads(WORKERS)
+            .worker_threads(self.workers)
             .open()
     }
 

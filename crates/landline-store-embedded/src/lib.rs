@@ -16,6 +16,8 @@
 //! Not here: what a record means (`landline-core`).
 
 mod committer;
+#[cfg(test)]
+mod damage;
 mod error;
 mod folder;
 mod heads;

@@ -9,12 +9,15 @@
 //!
 //! Not here: files and folders (`folder`), who writes what when (`committer`).
 
-mod bytes;
 mod entry;
 mod head;
 pub(crate) mod keys;
+mod layout;
 mod record;
 mod small;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use entry::StoredEntry;
 pub(crate) use head::{Link, StoredHead};

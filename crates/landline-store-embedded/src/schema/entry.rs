@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use landline_core::store::{Version, Versioned};
 
-use super::bytes::{Kind, Reader, Writer};
+use super::layout::{Kind, Reader, Writer};
 use crate::error::Trouble;
 
 const VERSION: u8 = 1;

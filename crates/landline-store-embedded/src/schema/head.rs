@@ -3,7 +3,7 @@
 use landline_core::store::Head;
 use landline_protocol::{Position, Timestamp};
 
-use super::bytes::{Kind, Reader, Writer};
+use super::layout::{Kind, Reader, Writer};
 use crate::error::Trouble;
 
 const VERSION: u8 = 1;

@@ -5,7 +5,7 @@ use landline_core::store::{Audience, NewRecord, Record};
 use landline_protocol::Position;
 
 use super::Link;
-use super::bytes::{Kind, Reader, Writer};
+use super::layout::{Kind, Reader, Writer};
 use crate::error::Trouble;
 
 const VERSION: u8 = 1;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use landline_core::store::DeliveryState;
 use landline_protocol::{Position, Timestamp};
 
-use super::bytes::{Kind, Reader, Writer};
+use super::layout::{Kind, Reader, Writer};
 use crate::error::Trouble;
 
 const VERSION: u8 = 1;

@@ -16,3 +16,6 @@ pub use body::read_body;
 pub use connection::Peer;
 pub use layers::{RequestId, with_layers};
 pub use serve::{ServeLimits, serve};
+
+#[cfg(test)]
+mod tests;

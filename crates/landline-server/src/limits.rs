@@ -19,6 +19,11 @@ pub struct ServerLimits {
     /// How long a shutdown waits for requests that are under way. Longer than the bot has to answer, or accepted
     /// sends are cut off. Default 20 s.
     pub drain: Duration,
+    /// After how long of silence a stream shows by an empty frame and a ping that it lives. Proxies drop lines that
+    /// are silent for 30 s or 60 s. Default 15 s.
+    pub stream_idle: Duration,
+    /// How long one frame may take to leave for a slow client before its stream is closed. Default 10 s.
+    pub stream_frame_timeout: Duration,
 }
 
 impl Default for ServerLimits {
@@ -28,11 +33,14 @@ impl Default for ServerLimits {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(20),
+            stream_idle: Duration::from_secs(15),
+            stream_frame_timeout: Duration::from_secs(10),
         }
     }
 }
 
-/// The largest head of a request, in bytes: a token and a cookie jar fit, a flood does not.
+/// The largest head of a request, in bytes: a token and a cookie jar fit, a flood does not. A bound on memory: what
+/// arrives in one piece with its end may be a little over it.
 pub const REQUEST_HEAD_BYTES: usize = 32 * 1024;
 
 /// How many header fields a request may have.

@@ -1,0 +1,11 @@
+//! The built command, as a person or systemd runs it: what it prints, how it starts, how it ends.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, helpers included")]
+#![expect(clippy::disallowed_methods, reason = "other processes are waited for in real time, with a bound")]
+
+mod check;
+mod demo;
+mod ending;
+mod process;
+mod serve;
+mod sockets;

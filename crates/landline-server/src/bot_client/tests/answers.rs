@@ -177,7 +177,7 @@ async fn a_bot_that_drips_is_out_of_time() {
         let bot = RawBot::start(move |_, mut stream| async move {
             read_request(&mut stream).await;
             let _ = stream.write_all(head.as_bytes()).await;
-            let drops = if head.is_empty() { b"HTTP/1.1 200 OK\r\n".repeat(1) } else { vec![b'x'; 9_999] };
+            let drops = if head.is_empty() { b"HTTP/1.1 200 OK\r\n".to_vec() } else { vec![b'x'; 9_999] };
             for drop in drops {
                 if stream.write_all(&[drop]).await.is_err() {
                     return;

@@ -45,6 +45,44 @@ async fn a_line_that_the_bot_closed_in_between_costs_nothing() {
     }
 }
 
+/// A bot on a thread of its own, which closes each connection behind its answer and then says so.
+fn closing_bot() -> (SocketAddr, std::sync::mpsc::Receiver<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (closed, closings) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            use std::io::{Read, Write};
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"{}") {
+                let mut piece = [0; 1024];
+                let count = stream.read(&mut piece).unwrap();
+                request.extend_from_slice(&piece[..count]);
+            }
+            stream.write_all(OK).unwrap();
+            // The answer is to be taken before the end comes.
+            std::thread::park_timeout(Duration::from_millis(5));
+            drop(stream);
+            if closed.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    (address, closings)
+}
+
+#[tokio::test]
+async fn a_close_that_only_the_kernel_knows_of_is_found_too() {
+    let (address, closings) = closing_bot();
+    let transport = transport_to(address);
+    for _ in 0..50 {
+        post(&transport, b"{}", LATE).await.unwrap();
+        // Holds up this thread, and with it the runtime, which so cannot hear of the close before the next request.
+        closings.recv_timeout(LATE).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_line_that_the_bot_reset_in_between_costs_nothing() {
     let (closed, mut closings) = tokio::sync::mpsc::unbounded_channel();

@@ -1,7 +1,9 @@
 // Web Chat in headless Chromium, as a person sees and uses it: what is read here is the rendered page.
 
+import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { chromium as engine } from 'playwright-core';
 import { artifacts, chromium } from './paths.mjs';
 import { until } from './wait.mjs';
@@ -58,9 +60,20 @@ export class ChatPage {
     return until(`"${line}" in ${this.name}`, async () => (await this.lines()).includes(line), options);
   }
 
+  /** The whole transcript is `expected`, once the page has settled. */
+  async shows(expected, { timeout = 5_000 } = {}) {
+    await until('', async () => isDeepStrictEqual(await this.lines(), expected), { timeout }).catch(() => {});
+    assert.deepEqual(await this.lines(), expected, `${this.name} shows another transcript`);
+  }
+
   /** What Web Chat holds: for send states and for activities that are not rendered. */
   activities() {
     return this.page.evaluate(() => window.store.getState().activities);
+  }
+
+  /** What DirectLineJS handed out since the page was loaded. */
+  received() {
+    return this.page.evaluate(() => window.received);
   }
 
   /** Waits until every message of the visitor is shown as sent, and none offers "retry". */

@@ -1,6 +1,7 @@
 // The stock client, `botframework-directlinejs`, in Node. It expects a browser's XMLHttpRequest and WebSocket;
 // those two globals are all that is added to it.
 
+import assert from 'node:assert/strict';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import WebSocket from 'ws';
@@ -16,6 +17,8 @@ globalThis.XMLHttpRequest = XMLHttpRequest;
 globalThis.WebSocket = WebSocket;
 
 const { ConnectionStatus, DirectLine } = require('botframework-directlinejs');
+// The RxJS that DirectLineJS itself uses; its `ajax` is there once DirectLineJS is loaded.
+const { Observable } = createRequire(require.resolve('botframework-directlinejs'))('rxjs/Observable');
 
 /** How a client may be connected. */
 export const modes = [
@@ -32,6 +35,12 @@ export function endClients() {
   for (const client of open) client.end();
 }
 
+/**
+ * A DirectLine object and what came out of it: `handedOut` is what it gave to its user, `seen` what a claim about order is
+ * made of. For a socket they are the same. DirectLineJS hands out the activities of a page one per timer tick; when a poll
+ * took longer than the interval the next one follows at once, and two pages are mixed. No server can help that, so for
+ * polling `seen` is what the pages brought, in the order in which the client got them.
+ */
 export class Client {
   /**
    * `options` are DirectLineJS's own: `{ token | secret, domain, conversationId… }`.
@@ -40,16 +49,22 @@ export class Client {
   constructor({ transport = 'websocket', userId, ...options }) {
     open.add(this);
     this.userId = userId;
-    this.seen = [];
+    this.handedOut = [];
+    this.seen = transport === 'websocket' ? this.handedOut : [];
     this.statuses = [];
     this.failures = [];
-    // Half the client's default interval, to keep the tests short. Not less: it hands out the activities of a page
-    // one per timer tick, and mixes two pages when the second comes before the first is all handed out.
-    this.line = new DirectLine({ webSocket: transport === 'websocket', pollingInterval: 500, ...options });
+    this.line = new DirectLine({
+      webSocket: transport === 'websocket',
+      pollingInterval: 500, // half the default, to keep the tests short
+      ajax: request => Observable.ajax(request).do(({ response }) => {
+        if (request.method === 'GET' && response?.activities) this.seen.push(...response.activities);
+      }),
+      ...options
+    });
     if (options.secret && !options.conversationId) this.line.setUserId(userId);
     this.line.connectionStatus$.subscribe(status => this.statuses.push(ConnectionStatus[status]));
     this.subscription = this.line.activity$.subscribe(
-      activity => this.seen.push(activity),
+      activity => this.handedOut.push(activity),
       error => this.failures.push(error)
     );
   }
@@ -68,6 +83,13 @@ export class Client {
 
   online() {
     return until('the client to be online', () => this.status === 'Online');
+  }
+
+  /** What was handed out is what came in: each once, whatever the order (see above). */
+  async handsOutWhatItSaw() {
+    const ids = activities => activities.map(a => a.id).sort();
+    await until('everything to be handed out', () => this.handedOut.length >= this.seen.length);
+    assert.deepEqual(ids(this.handedOut), ids(this.seen));
   }
 
   /** Gives the id, or what the stock client gives for a failure that may be tried again: `"retry"`. */

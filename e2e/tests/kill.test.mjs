@@ -65,6 +65,7 @@ describe('kill -9 and start again', { timeout: 240_000 }, () => {
     assert.deepEqual(lines(log), ['< Welcome, kim!', ...echoed(texts)]);
     for (const [name, reader] of Object.entries(readers)) {
       assertSameAsLog(reader.seen, log, name);
+      await reader.handsOutWhatItSaw();
       assert.deepEqual(reader.failures, []);
       reader.end();
     }

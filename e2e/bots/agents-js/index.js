@@ -54,7 +54,7 @@ async function answer(context) {
       return context.sendActivity(suggestions());
     case 'typing':
       await context.sendActivity(new Activity(ActivityTypes.Typing));
-      await sleep(400);
+      await sleep(1000);
       return context.sendActivity('Done typing');
     case 'many':
       for (let i = 1; i <= Number(first); i++) await context.sendActivity(`${i} of ${first}`);

@@ -96,7 +96,7 @@ async def answer(context: TurnContext):
             await context.send_activity(suggestions())
         case ["typing"]:
             await context.send_activity(Activity(type=ActivityTypes.typing))
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(1)
             await context.send_activity("Done typing")
         case ["many", count]:
             for i in range(1, int(count) + 1):

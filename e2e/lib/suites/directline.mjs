@@ -140,6 +140,7 @@ function features(env, mode) {
       await until('the last activity', () => client.seen.some(a => a.id === log.at(-1).id));
       assert.equal(lines(log).filter(line => line.startsWith('< Welcome')).length, 1);
       assertSameAsLog(client.seen, log, 'the client');
+      await client.handsOutWhatItSaw();
       assert.deepEqual(client.failures, []);
     });
 
@@ -150,6 +151,7 @@ function features(env, mode) {
       before.end();
       await until('the whole history', () => client.seen.length >= log.length);
       assertSameAsLog(client.seen, log, 'the reloaded client');
+      await client.handsOutWhatItSaw();
 
       await client.say('after the reload');
       await client.sees('< Echo: after the reload');
@@ -216,6 +218,7 @@ function lineBreaks(env) {
     for (const client of [first, second]) {
       await client.sees('< Later 6 of 6', { timeout: 45_000 });
       assertSameAsLog(client.seen, await history(env.server, conversationId), client === first ? 'the socket' : 'the poller');
+      await client.handsOutWhatItSaw();
       client.end();
     }
     proxy.close();

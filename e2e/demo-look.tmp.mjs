@@ -1,0 +1,41 @@
+import { chromium } from 'playwright-core';
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+const PORT = 43117;
+function start() {
+  return spawn('/work/main/target/debug/landline', ['demo','--listen',`127.0.0.1:${PORT}`,'--data','/tmp/demo/data'], { stdio: ['ignore','ignore','inherit'] });
+}
+let server = start(); await sleep(1500);
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox','--disable-gpu'] });
+const page = await (await browser.newContext({ viewport: { width: 1200, height: 850 } })).newPage();
+const out = [];
+page.on('console', m => out.push(`${m.type()}: ${m.text()}`));
+page.on('pageerror', e => out.push('pageerror ' + e));
+page.on('request', r => { if (!r.url().includes(`127.0.0.1:${PORT}`)) out.push('OUTSIDE ' + r.url()); });
+await page.goto(`http://127.0.0.1:${PORT}/`);
+const lines = () => page.evaluate(() => [...document.querySelectorAll('article.webchat__basic-transcript__activity')].map(a => a.innerText.replace(/\s+/g,' ').slice(0,70)));
+const box = page.locator('[data-id="webchat-sendbox-input"]');
+await sleep(2500);
+await page.screenshot({ path: '/tmp/demo/0.png' });
+for (const t of ['hello','card','typing']) { await box.fill(t); await box.press('Enter'); await sleep(1200); }
+await page.screenshot({ path: '/tmp/demo/typing.png' });
+await sleep(1500);
+await page.screenshot({ path: '/tmp/demo/1.png' });
+console.log(await lines(), await page.locator('#state').innerText());
+await page.reload(); await sleep(2500);
+console.log('after reload', await lines(), await page.locator('#state').innerText());
+server.kill('SIGKILL'); await sleep(1500);
+console.log('killed:', await page.locator('#state').innerText());
+await box.fill('while down'); await box.press('Enter');
+server = start(); await sleep(1000);
+for (let i=0;i<30 && (await page.locator('#state').innerText())!=='connected';i++) await sleep(1000);
+console.log('back:', await page.locator('#state').innerText());
+await box.fill('still here'); await box.press('Enter'); await sleep(2000);
+console.log(await lines());
+await page.screenshot({ path: '/tmp/demo/2.png' });
+const [second] = await Promise.all([page.context().waitForEvent('page'), page.click('#second')]);
+await sleep(3000);
+console.log('second', second.url(), await second.evaluate(() => document.querySelectorAll('article.webchat__basic-transcript__activity').length));
+await page.setViewportSize({width: 420, height: 800}); await sleep(500); await page.screenshot({ path: '/tmp/demo/3.png', fullPage: true });
+console.log(out.join('\n'));
+await browser.close(); server.kill('SIGTERM'); 

@@ -6,9 +6,15 @@ use crate::run::cargo;
 
 /// A crate, and what must not be among the things that it is built from.
 const WALLS: [(&str, &[&str]); 6] = [
-    ("landline-protocol", &["landline-core", "landline-auth", "landline-server", "tokio", "axum", "hyper", "fjall"]),
+    (
+        "landline-protocol",
+        &["landline-core", "landline-auth", "landline-server", "tokio", "axum", "hyper", "fjall"],
+    ),
     ("landline-auth", &["landline-core", "landline-server", "tokio", "axum", "hyper", "fjall"]),
-    ("landline-core", &["landline-auth", "landline-server", "landline-store-embedded", "axum", "hyper", "http", "fjall"]),
+    (
+        "landline-core",
+        &["landline-auth", "landline-server", "landline-store-embedded", "axum", "hyper", "http", "fjall"],
+    ),
     ("landline-store-embedded", &["landline-auth", "landline-server", "axum", "hyper", "http"]),
     ("landline-server", &["landline-testkit"]),
     ("landline", &["landline-testkit"]),
@@ -17,7 +23,9 @@ const WALLS: [(&str, &[&str]); 6] = [
 /// Looks at what each crate is built from, tests left out.
 pub(crate) fn check() -> Result<()> {
     for (package, forbidden) in WALLS {
-        let tree = cargo(["tree", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "-f", "{lib}"]).output()?;
+        let tree =
+            cargo(["tree", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "-f", "{lib}"])
+                .output()?;
         let built_from: Vec<String> = tree.lines().map(|line| line.trim().replace('_', "-")).collect();
         if built_from.len() < 2 {
             bail!("cargo tree says nothing about {package}");

@@ -18,6 +18,9 @@ use crate::limits::PREFLIGHT_MAX_AGE;
 /// The one call that the stock client makes with credentials.
 const WITH_CREDENTIALS: &str = "/v3/directline/session/getsessionid";
 
+/// Says that a reader's watermark was older than what is kept.
+pub(crate) const HISTORY_EXPIRED: HeaderName = HeaderName::from_static("x-landline-history-expired");
+
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers preflights, on every path, and marks every other answer.
@@ -40,7 +43,7 @@ pub(super) fn layer() -> CorsLayer {
             HeaderName::from_static("x-ms-client-request-id"),
             HeaderName::from_static("x-requested-with"),
         ])
-        .expose_headers([REQUEST_ID, RETRY_AFTER])
+        .expose_headers([REQUEST_ID, RETRY_AFTER, HISTORY_EXPIRED])
         .max_age(PREFLIGHT_MAX_AGE)
         .vary([ORIGIN])
 }

@@ -80,7 +80,7 @@ fn check() -> Result<()> {
     direction::check()?;
     step("Rust tests");
     // Some of them start the real binary.
-    cargo(["build", "--locked", "-p", "landline"]).run()?;
+    build_dev()?;
     cargo(["test", "--workspace", "--locked"]).env("LANDLINE_BIN", binary(Cargo::Dev, "landline")).run()
 }
 
@@ -101,13 +101,16 @@ fn demo(arguments: &[String]) -> Result<()> {
 fn e2e() -> Result<()> {
     web_chat()?;
     step("stock clients and stock bots");
-    cargo(["build", "--locked", "-p", "landline"]).run()?;
+    build_dev()?;
     command("bash", ["e2e/run.sh"]).env("LANDLINE_BIN", binary(Cargo::Dev, "landline")).run()
 }
 
 fn crash(cycles: u32, profile: Cargo, arguments: &[String]) -> Result<()> {
     step("crash campaign");
-    build(profile, &["landline", "landline-testkit"])?;
+    match profile {
+        Cargo::Dev => build_dev()?,
+        Cargo::Release => build_release(&["landline", "landline-testkit"])?,
+    }
     let cycles = cycles.to_string();
     let server = binary(profile, "landline");
     let mut words = vec!["--binary".into(), server.display().to_string(), "--cycles".into(), cycles];
@@ -116,7 +119,7 @@ fn crash(cycles: u32, profile: Cargo, arguments: &[String]) -> Result<()> {
 }
 
 fn bench(arguments: &[String]) -> Result<()> {
-    build(Cargo::Release, &["landline", "landline-bench"])?;
+    build_release(&["landline", "landline-bench"])?;
     let all = ["all".to_owned()];
     let arguments = if arguments.is_empty() { &all } else { arguments };
     let mut words = arguments.to_vec();
@@ -124,14 +127,15 @@ fn bench(arguments: &[String]) -> Result<()> {
     command(binary(Cargo::Release, "landline-bench"), words).run()
 }
 
+/// All programs at once, so that they share what the tests are built from.
+fn build_dev() -> Result<()> {
+    cargo(["build", "--workspace", "--bins", "--locked"]).run()
+}
+
 /// One package at a time: built together, the server would get the features that only tests ask for.
-fn build(profile: Cargo, packages: &[&str]) -> Result<()> {
+fn build_release(packages: &[&str]) -> Result<()> {
     for package in packages {
-        let mut words = vec!["build", "--locked", "-p", package];
-        if profile == Cargo::Release {
-            words.push("--release");
-        }
-        cargo(words).run()?;
+        cargo(["build", "--release", "--locked", "-p", package]).run()?;
     }
     Ok(())
 }

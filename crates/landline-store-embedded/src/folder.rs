@@ -10,13 +10,16 @@
 //!
 //! Not here: what is in the databases (`schema`).
 
+mod journals;
+mod versions;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use crate::error::OpenError;
 use crate::limits::{FORGOTTEN_KEYS, JOURNAL_BYTES, MEMTABLE_BYTES, SECOND_CACHE_SHARE, TABLE_BYTES};
@@ -198,6 +201,8 @@ impl Folder {
 
     /// Opens the database, which has to have these keyspaces.
     fn open(&self, names: &[&str]) -> Result<(Database, Vec<Keyspace>), OpenError> {
+        versions::check(&self.path)?;
+        journals::check(&self.path)?;
         // The LSM store takes its own files for granted in places: what is broken there ends in a panic.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = self.database(&self.path)?;
@@ -225,6 +230,9 @@ impl Folder {
             .cache_size(self.cache)
             .max_cached_files(Some(self.files))
             .max_journaling_size(JOURNAL_BYTES)
+            // A compressed journal is compressed again when it is replayed, to compare checksums; another version of
+            // the compressor would do that differently.
+            .journal_compression(CompressionType::None)
             .worker_threads(self.workers)
             .open()
     }

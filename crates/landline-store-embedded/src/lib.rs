@@ -15,6 +15,8 @@
 //!
 //! Not here: what a record means (`landline-core`).
 
+#[cfg(test)]
+mod bit_flips;
 mod committer;
 #[cfg(test)]
 mod damage;
@@ -28,6 +30,7 @@ mod schema;
 mod space;
 mod store;
 mod tables;
+mod watcher;
 
 pub use error::OpenError;
 pub use options::EmbeddedOptions;

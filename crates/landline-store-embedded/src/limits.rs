@@ -1,6 +1,8 @@
 //! Every bound of this engine, with its name and its reason. Those that an operator may change are in
 //! [`EmbeddedOptions`](crate::EmbeddedOptions).
 
+use std::time::Duration;
+
 /// How many requests share one sync at the most. More gain little, and the first of them waits for the last.
 pub(crate) const GROUP_REQUESTS: usize = 1024;
 
@@ -15,6 +17,9 @@ pub(crate) const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// How large one append or create may be.
 pub(crate) const REQUEST_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long a store that has failed waits for its committer when it is closed.
+pub(crate) const CLOSING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many heads the committer remembers, so that it need not read them: about 200 bytes each.
 pub(crate) const CACHED_HEADS: usize = 64 * 1024;

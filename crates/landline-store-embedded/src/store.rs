@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -18,10 +19,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::committer::{Committer, Health, Queued, Request, finish_earlier_work};
 use crate::error::{OpenError, Trouble};
-use crate::limits::{QUEUE_BYTES, QUEUE_REQUESTS, REQUEST_BYTES};
+use crate::limits::{CLOSING_PATIENCE, QUEUE_BYTES, QUEUE_REQUESTS, REQUEST_BYTES};
 use crate::options::EmbeddedOptions;
 use crate::schema::{StoredEntry, keys};
 use crate::tables::{Keep, Tables};
+use crate::watcher::Watcher;
 
 /// Durable logs in one folder.
 ///
@@ -34,6 +36,9 @@ pub struct EmbeddedStore {
     queued_bytes: Arc<AtomicUsize>,
     health: watch::Receiver<Health>,
     committer: Option<JoinHandle<()>>,
+    /// Disconnected when the committer has ended.
+    ended: Mutex<Receiver<()>>,
+    _watcher: Watcher,
 }
 
 impl EmbeddedStore {
@@ -50,13 +55,27 @@ impl EmbeddedStore {
         let tables = Arc::new(tables);
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS);
         let (health, watched) = watch::channel(Health::Working);
+        let watcher = Watcher::start(Arc::clone(&tables), health.clone());
+        let watcher = watcher.map_err(|error| OpenError::io(path, error))?;
         let queued_bytes = Arc::<AtomicUsize>::default();
         let committer = Committer::new(Arc::clone(&tables), requests, Arc::clone(&queued_bytes), health);
+        let (ending, ended) = channel();
         let committer = std::thread::Builder::new()
             .name("landline-committer".to_owned())
-            .spawn(|| committer.run())
+            .spawn(move || {
+                committer.run();
+                drop(ending);
+            })
             .map_err(|error| OpenError::io(path, error))?;
-        Ok(Self { tables, queue: Some(queue), queued_bytes, health: watched, committer: Some(committer) })
+        Ok(Self {
+            tables,
+            queue: Some(queue),
+            queued_bytes,
+            health: watched,
+            committer: Some(committer),
+            ended: Mutex::new(ended),
+            _watcher: watcher,
+        })
     }
 
     /// Changes [`EmbeddedOptions::reserve_bytes`] from the next commit on.
@@ -129,7 +148,11 @@ impl EmbeddedStore {
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(committer) = self.committer.take() {
+        let failed = matches!(&*self.health.borrow(), Health::Failed(_));
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // A committer that waits for what the failed LSM store will never do cannot be waited for.
+        let stuck = failed && ended.recv_timeout(CLOSING_PATIENCE) == Err(RecvTimeoutError::Timeout);
+        if let Some(committer) = self.committer.take().filter(|_| !stuck) {
             // A panic was told already, by its health.
             drop(committer.join());
         }
@@ -262,5 +285,97 @@ impl Registry for EmbeddedStore {
     fn delete(&self, table: Table, name: &str, expected: Version) -> StoreFuture<(), PutError> {
         let request = |answer| Request::TakeEntry(table, name.to_owned(), expected, answer);
         self.ask(request, PutError::Unavailable, PutError::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use landline_protocol::Timestamp;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn create(conversation: &str) -> Create {
+        Create {
+            conversation: conversation.parse().unwrap(),
+            time: Timestamp::default(),
+            facts: Bytes::new(),
+            records: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_in_the_background_is_final_and_told_without_a_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
+        store.create(create("a")).await.unwrap();
+        let failed = store.failed();
+        let tables = folder.path().join("log/keyspaces");
+        std::fs::rename(&tables, folder.path().join("elsewhere")).unwrap();
+
+        // A table is to be written, and cannot be.
+        store.tables.keyspace(Keep::State).rotate_memtable().unwrap();
+
+        let why = tokio::time::timeout(PATIENCE, failed).await.unwrap();
+        assert!(why.0.contains("writing in the background failed"), "{why}");
+        let refused = store.create(create("b")).await;
+        assert!(matches!(refused, Err(AppendError::Unavailable(_))), "{refused:?}");
+        drop(store);
+        std::fs::rename(folder.path().join("elsewhere"), &tables).unwrap();
+        let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
+        store.head(&"a".parse().unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_closed_has_not_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
+        let failed = store.failed();
+        drop(store);
+        tokio::time::timeout(Duration::from_millis(50), failed).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_is_done_before_the_store_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
+        let created: Vec<_> = (0..100).map(|n| store.create(create(&n.to_string()))).collect();
+        drop(store);
+        for created in created {
+            assert_eq!(created.await.unwrap(), Created::New);
+        }
+        let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
+        assert_eq!(store.conversations(None, 1000).await.unwrap().len(), 100);
+    }
+
+    #[tokio::test]
+    async fn too_much_at_once_is_refused_and_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
+        let large = Bytes::from(vec![7; REQUEST_BYTES - 1024]);
+        let outcomes: Vec<_> = (0..40)
+            .map(|n| store.create(Create { facts: large.clone(), ..create(&n.to_string()) }))
+            .collect();
+        let (mut done, mut refused) = (0, 0);
+        for outcome in outcomes {
+            match outcome.await {
+                Ok(Created::New) => done += 1,
+                Err(AppendError::Unavailable(why)) if why.0.contains("overloaded") => refused += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(done >= 4 && refused > 0, "{done} done, {refused} refused");
+        assert_eq!(store.conversations(None, 100).await.unwrap().len(), done);
+        assert_eq!(store.queued_bytes.load(Ordering::Relaxed), 0);
+        let too_large = Bytes::from(vec![7; REQUEST_BYTES]);
+        let outcome = store.create(Create { facts: too_large, ..create("x") }).await;
+        assert!(
+            matches!(&outcome, Err(AppendError::Unavailable(w)) if w.0.contains("the limit is")),
+            "{outcome:?}"
+        );
+        store.create(create("y")).await.unwrap();
     }
 }

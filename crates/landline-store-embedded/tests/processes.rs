@@ -1,7 +1,13 @@
 //! Other processes: one that wants the folder too, one that is killed while it writes, one whose disk fails.
 //!
 //! The other process is this test binary again, running the ignored test named `child`.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "these are tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "these are tests; when a process is killed is left to chance"
+)]
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::append::{Draft, Entry, Logged, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
-use crate::delivery::{Delivered, Job, Turn, outcome};
+use crate::delivery::{Again, Delivered, Job, Turn, outcome};
 use crate::hub::Topic;
 use crate::limits::MAX_IDEMPOTENCY_KEY_BYTES;
 use crate::store::{Audience, IdempotencyKey, ReadError, StoreError};
@@ -78,7 +78,9 @@ impl Conversations {
         let this = self.clone();
         let sent = self.tasks().spawn(async move { this.send_to_the_end(send).await });
         sent.await.unwrap_or_else(|_| {
-            Err(SendError::NotLogged(NotLogged::Unknown(StoreError("the task that sent it has failed".into()))))
+            Err(SendError::NotLogged(NotLogged::Unknown(StoreError(
+                "the task that sent it has failed".into(),
+            ))))
         })
     }
 
@@ -90,6 +92,8 @@ impl Conversations {
             return Err(SendError::NotAllowed(format!("clients may not send activities of type {kind}")));
         }
         let user = sender(&send, facts.bot.as_str())?;
+        // Whatever refuses the send comes before the first thing that is logged for it.
+        let key = self.key(&user, send.idempotency_key.or_else(|| send.activity.client_activity_id()))?;
         let activity = as_from(send.activity, &user);
         let permit = self.deliveries().permit(&facts.bot).ok_or(SendError::Busy)?;
         self.ensure_member(&topic, &user).await?;
@@ -101,17 +105,23 @@ impl Conversations {
             activity,
             turn,
             deadline,
+            again: Again::No,
             _permit: permit,
         };
         if kind == "typing" {
             let (id, activity) = transient::send(&topic, self.entropy(), self.now(), activity);
             return self.answer(job(id, None, activity, Turn::alone())).await;
         }
-        let key = self.key(&user, send.idempotency_key.or_else(|| activity.client_activity_id()))?;
         let draft = Draft { activity, audience: Audience::Everyone, to_bot: true };
-        match self.append(&topic, &Entry { drafts: vec![draft], key, joins: None }).await.map_err(NotLogged::from)? {
+        match self
+            .append(&topic, &Entry { drafts: vec![draft], key, joins: None })
+            .await
+            .map_err(NotLogged::from)?
+        {
             Outcome::Logged(logged) => {
-                let Some(Logged { id, activity, turn }) = logged.into_iter().next() else { return Err(SendError::Busy) };
+                let Some(Logged { id, activity, turn }) = logged.into_iter().next() else {
+                    return Err(SendError::Busy);
+                };
                 self.answer(job(id.to_string(), Some(id), activity, turn.unwrap_or_else(Turn::alone))).await
             }
             Outcome::Repeat(id) => {
@@ -135,7 +145,7 @@ impl Conversations {
         if self.store().delivery(&topic.id, id.position).await?.is_none() {
             return Ok(id.to_string());
         }
-        match self.job_for(&id, Turn::alone()).await? {
+        match self.job_for(&id, Turn::alone(), Again::UnlessTaken).await? {
             Some(job) => self.answer(job).await,
             None => Err(SendError::Busy),
         }
@@ -153,7 +163,8 @@ impl Conversations {
         let user = user.id.as_str();
         let text = format!("{}:{user}:{name}", user.len());
         let window = i64::try_from(self.limits().idempotency_window.as_millis()).unwrap_or(i64::MAX);
-        let not_before = landline_protocol::Timestamp::from_millis(self.now().as_millis().saturating_sub(window));
+        let not_before =
+            landline_protocol::Timestamp::from_millis(self.now().as_millis().saturating_sub(window));
         Ok(Some(IdempotencyKey { digest: xxh3_128(text.as_bytes()).to_be_bytes(), not_before }))
     }
 }
@@ -164,7 +175,8 @@ fn sender(send: &ClientSend, bot: &str) -> Result<ChannelAccount, SendError> {
         Some(user) => user.clone(),
         None => {
             let id = send.activity.from_id().ok_or(SendError::Missing("from.id"))?;
-            let id = id.parse().map_err(|error: InvalidId| SendError::NotAllowed(format!("from.id: {error}")))?;
+            let id =
+                id.parse().map_err(|error: InvalidId| SendError::NotAllowed(format!("from.id: {error}")))?;
             ChannelAccount { id, name: None }
         }
     };

@@ -10,7 +10,7 @@
 //! Not here: what HTTP says (`landline-server`), what the client is told.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -84,8 +84,21 @@ pub(crate) struct Job {
     pub(crate) activity: Activity,
     pub(crate) turn: Turn,
     pub(crate) deadline: Instant,
+    pub(crate) again: Again,
     /// Held until the delivery is over.
     pub(crate) _permit: OwnedSemaphorePermit,
+}
+
+/// Whether somebody else may have delivered the same since it was last looked at. The state is then read again when
+/// the job is the only one under way for its activity, so that two who repeat at once make one delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It was logged just now.
+    No,
+    /// A client asks again for what the bot did not, or not provably, take.
+    UnlessTaken,
+    /// It was never tried when it was looked at.
+    UnlessTried,
 }
 
 /// Resolves with the outcome; `None` means that the task that knew it was lost.
@@ -106,14 +119,37 @@ impl Deliveries {
         self.semaphore(bot).try_acquire_owned().ok()
     }
 
+    /// Resolves when nothing is under way; from then on, and while it waits, there is no room for anything new.
+    pub(crate) async fn over(&self) {
+        let bots: Vec<_> = self.lock_permits().values().cloned().collect();
+        for bot in bots {
+            // An error means that it was closed, which nobody does.
+            if let Ok(all) = bot.acquire_many_owned(DELIVERIES_PER_BOT).await {
+                all.forget();
+            }
+        }
+    }
+
+    fn lock_permits(&self) -> MutexGuard<'_, HashMap<BotName, Arc<Semaphore>>> {
+        self.permits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn semaphore(&self, bot: &BotName) -> Arc<Semaphore> {
-        let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
-        let permits = permits.entry(bot.clone()).or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES_PER_BOT)));
+        let mut permits = self.lock_permits();
+        let permits = permits
+            .entry(bot.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES_PER_BOT as usize)));
         Arc::clone(permits)
     }
 }
 
 impl Conversations {
+    /// For a stop: resolves when no delivery is under way. Nothing new is delivered any more, so call it when nothing
+    /// new is accepted.
+    pub async fn deliveries_over(&self) {
+        self.deliveries().over().await;
+    }
+
     /// Begins a delivery in a task of its own, or joins the one of the same activity that is under way.
     pub(crate) fn deliver(&self, job: Job) -> Waiting {
         let mut under_way = self.deliveries().under_way.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,6 +172,9 @@ impl Conversations {
 
     async fn run(&self, mut job: Job) -> Delivered {
         job.turn.wait(self.limits().order_grace).await;
+        if let Some(delivered) = self.delivered_meanwhile(&job).await {
+            return delivered;
+        }
         let Some(service_url) = self.service_url(&job.bot) else {
             return Delivered::NotReached(format!("bot {} is not configured", job.bot));
         };
@@ -158,6 +197,25 @@ impl Conversations {
         delivered
     }
 
+    /// What became of it in the hands of somebody else; `None` where it is still to be delivered.
+    async fn delivered_meanwhile(&self, job: &Job) -> Option<Delivered> {
+        let place = job.place.as_ref().filter(|_| job.again != Again::No)?;
+        match (job.again, self.store().delivery(&place.conversation, place.position).await) {
+            (_, Ok(None)) => Some(Delivered::Accepted),
+            (Again::No | Again::UnlessTaken, Ok(Some(_))) | (_, Ok(Some(DeliveryState::Pending))) => None,
+            (Again::UnlessTried, Ok(Some(DeliveryState::Attempted))) => {
+                Some(Delivered::Unknown("somebody else tried it meanwhile".into()))
+            }
+            (Again::UnlessTried, Ok(Some(DeliveryState::Refused { status: Some(status) }))) => {
+                Some(Delivered::Refused { status })
+            }
+            (Again::UnlessTried, Ok(Some(DeliveryState::Refused { status: None }))) => {
+                Some(Delivered::NotReached("somebody else tried it meanwhile".into()))
+            }
+            (_, Err(error)) => Some(Delivered::NotReached(format!("its state could not be read: {error}"))),
+        }
+    }
+
     /// Tries until the bot is reached or the time is over.
     async fn attempts(&self, job: &Job, body: Bytes) -> Result<BotAnswer, Delivered> {
         let mut pause = RETRY_PAUSE_MIN;
@@ -175,12 +233,16 @@ impl Conversations {
                 Ok(answer) => return Ok(answer),
                 Err(BotFailure::NotReached(why)) => why,
                 Err(BotFailure::TimedOut) => return Err(Delivered::TimedOut),
-                Err(BotFailure::Broken(why) | BotFailure::BadAnswer(why)) => return Err(Delivered::Unknown(why)),
+                Err(BotFailure::Broken(why) | BotFailure::BadAnswer(why)) => {
+                    return Err(Delivered::Unknown(why));
+                }
             };
             let over = Instant::now() + pause >= job.deadline;
             let state = if over { DeliveryState::Refused { status: None } } else { DeliveryState::Pending };
             if let Err(error) = self.set_state(job, Some(state)).await {
-                return Err(Delivered::NotReached(format!("{why}; and its state could not be kept: {error}")));
+                return Err(Delivered::NotReached(format!(
+                    "{why}; and its state could not be kept: {error}"
+                )));
             }
             if over {
                 tracing::warn!(activity.id = %job.id, bot = %job.bot, "Bot {} was not reached: {why}", job.bot);

@@ -121,6 +121,9 @@ struct Topics {
     /// Counts how often topics were let go of: what the store said before that may be older than what a topic
     /// that is not there any more has done since.
     let_go: u64,
+    /// From how many on it is looked for those that nobody uses: twice what was left the last time, so that many
+    /// that are in use do not make every look-up a search.
+    look_at: usize,
 }
 
 impl Hub {
@@ -147,9 +150,10 @@ impl Hub {
             if topics.let_go != let_go {
                 continue;
             }
-            if topics.by_id.len() >= IDLE_TOPICS {
+            if topics.by_id.len() >= topics.look_at.max(IDLE_TOPICS) {
                 // Whoever uses a topic holds a handle of it.
                 topics.by_id.retain(|_, topic| Arc::strong_count(topic) > 1);
+                topics.look_at = topics.by_id.len() * 2;
                 topics.let_go += 1;
             }
             return Ok(Arc::clone(topics.by_id.entry(id.clone()).or_insert_with(|| Arc::new(topic))));

@@ -78,7 +78,7 @@ pub(crate) const APPEND_TRIES: usize = 32;
 pub(crate) const MAX_ANSWER_ACTIVITIES: usize = 100;
 
 /// How many deliveries to one bot may be under way; over it, sends are refused before they are logged.
-pub(crate) const DELIVERIES_PER_BOT: usize = 4096;
+pub(crate) const DELIVERIES_PER_BOT: u32 = 4096;
 
 /// The pause before an attempt that provably did not reach the bot is made again; doubled each time up to
 /// [`RETRY_PAUSE_MAX`].

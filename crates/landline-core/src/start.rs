@@ -1,14 +1,16 @@
 //! How a conversation begins, and how the bot hears who is in it.
 
-use landline_protocol::{Activity, ActivityId, BotName, ChannelAccount, ConversationId, Position, RawObject, SiteName};
+use landline_protocol::{
+    Activity, ActivityId, BotName, ChannelAccount, ConversationId, Position, RawObject, SiteName,
+};
 use tokio::time::Instant;
 
 use crate::append::{Draft, Entry, Logged, Outcome};
-use crate::conversations::{Conversations, NotLogged};
-use crate::delivery::{Job, Turn};
+use crate::conversations::{Conversations, NotLogged, Unavailable};
+use crate::delivery::{Again, Job, Turn};
 use crate::facts::Facts;
 use crate::hub::Topic;
-use crate::store::{Audience, Create, Created, DeliveryState, NewRecord};
+use crate::store::{Audience, Create, Created, DeliveryState, NewRecord, StoreError};
 
 /// A conversation that is to begin.
 #[derive(Clone, Debug)]
@@ -34,11 +36,20 @@ impl Conversations {
     /// Begins a conversation where there is none of that id.
     ///
     /// The bot hears of it by a `conversationUpdate` that is logged with it and delivered beside the answer: a bot
-    /// that is down fails no start.
+    /// that is down fails no start. Runs to its end also when the caller goes away, and what an earlier start could
+    /// not begin to deliver is delivered by a repeat.
     ///
     /// # Errors
     /// [`NotLogged`]; a repeat is safe.
     pub async fn start(&self, start: StartConversation) -> Result<Created, NotLogged> {
+        let this = self.clone();
+        let started = self.tasks().spawn(async move { this.start_to_the_end(start).await });
+        started.await.unwrap_or_else(|_| {
+            Err(NotLogged::Unknown(StoreError("the task that started it has failed".into())))
+        })
+    }
+
+    async fn start_to_the_end(&self, start: StartConversation) -> Result<Created, NotLogged> {
         let now = self.now();
         let facts = Facts {
             site: start.site,
@@ -62,12 +73,29 @@ impl Conversations {
             records: vec![(record, Some(DeliveryState::Pending))],
         };
         let created = self.store().create(create).await?;
-        if created == Created::New {
-            let topic = self.topic(&id.conversation).await.map_err(crate::conversations::Unavailable::from)?;
-            let turn = topic.door().first_turn();
-            self.deliver_beside(&facts.bot, Logged { id, activity, turn: Some(turn) });
+        let topic = self.topic(&id.conversation).await.map_err(Unavailable::from)?;
+        match created {
+            Created::New => {
+                let turn = topic.door().first_turn();
+                self.deliver_beside(&facts.bot, Logged { id, activity, turn: Some(turn) });
+            }
+            Created::Existed => self.deliver_first_again(&id).await,
         }
         Ok(created)
+    }
+
+    /// Delivers what a conversation began with, where no attempt was begun: the start that logged it had no room for
+    /// it, or was not told that it was logged.
+    async fn deliver_first_again(&self, first: &ActivityId) {
+        let state = self.store().delivery(&first.conversation, first.position).await;
+        if !matches!(state, Ok(Some(DeliveryState::Pending))) {
+            return;
+        }
+        match self.job_for(first, Turn::alone(), Again::UnlessTried).await {
+            Ok(Some(job)) => drop(self.deliver(job)),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(activity.id = %first, %error, "Could not be delivered by a repeat"),
+        }
     }
 
     /// Tells the bot of a user who has not been in the conversation before.
@@ -99,6 +127,7 @@ impl Conversations {
             activity: logged.activity,
             turn: logged.turn.unwrap_or_else(Turn::alone),
             deadline: Instant::now() + self.limits().bot_deadline,
+            again: Again::No,
             _permit: permit,
         });
     }

@@ -23,7 +23,7 @@ use crate::config::{BotConfig, Config};
 use crate::http::{ServeLimits, serve, with_layers};
 use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
 use crate::public_url::PublicUrl;
-use crate::state::App;
+use crate::state::{App, StreamLimits};
 use crate::telemetry::{DeliveryOutcome, Metrics};
 use crate::{client_api, connector_api};
 
@@ -76,6 +76,7 @@ pub struct Running {
     readiness: ReadinessState,
     log: Arc<dyn LogStore>,
     shutdown: CancellationToken,
+    closing: CancellationToken,
     admin_shutdown: CancellationToken,
 }
 
@@ -135,6 +136,8 @@ async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -
     // Before the first request: what comes in later is delivered by whoever brings it.
     let untried = conversations.list_untried().await.context("cannot list deliveries that were not tried yet")?;
 
+    // Between the two, bots are still heard, so that whoever waits for a bot's answer gets it.
+    let closing = CancellationToken::new();
     let app = App::new(crate::state::Parts {
         conversations: conversations.clone(),
         sites: first.sites,
@@ -145,9 +148,16 @@ async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -
         metrics: Arc::clone(&metrics),
         public_url: PublicUrl::new(config.public_url.clone(), config.trusted_proxies.clone()),
         body_timeout: config.limits.server.body_timeout,
+        stream: StreamLimits {
+            idle: config.limits.server.stream_idle,
+            frame_timeout: config.limits.server.stream_frame_timeout,
+        },
         draining: shutdown.clone(),
+        closing: closing.clone(),
+        sends: TaskTracker::new(),
         tasks: tasks.clone(),
     });
+    tasks.spawn(close_when_quiet(app.clone(), config.limits.server.drain));
     let router = client_api::routes().merge(connector_api::routes()).with_state(app).merge(extra_routes);
     let router = with_layers(router, entropy, Arc::clone(&metrics));
     let server = &config.limits.server;
@@ -161,7 +171,7 @@ async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -
     // Stays up while the rest drains, so that a probe sees it.
     let admin_shutdown = CancellationToken::new();
     let admin_task = serve(admin, admin_router, admin_limits, None, admin_shutdown.clone(), tasks.clone());
-    let public_task = serve(public, router, limits, Some(metrics), shutdown.clone(), tasks.clone());
+    let public_task = serve(public, router, limits, Some(metrics), closing.clone(), tasks.clone());
     let running = Running {
         public_addr,
         admin_addr,
@@ -173,6 +183,7 @@ async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -
         readiness: readiness.clone(),
         log: engines.log,
         shutdown: shutdown.clone(),
+        closing,
         admin_shutdown,
     };
     conversations.deliver_untried(untried);
@@ -195,6 +206,7 @@ impl Running {
         if let Some(error) = failure {
             // Nothing more can be acknowledged, and what is in memory may differ from what is on disk.
             self.shutdown.cancel();
+            self.closing.cancel();
             anyhow::bail!("the store has failed, and what it holds must be read from disk again: {error}; start the server again");
         }
         self.public.await?;
@@ -206,6 +218,15 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// Lets go of clients and bots once nothing that was accepted before the stop is under way, or has taken too long.
+async fn close_when_quiet(app: App, at_most: Duration) {
+    app.draining.cancelled().await;
+    if tokio::time::timeout(at_most, app.quiet()).await.is_err() {
+        tracing::warn!("Closing with sends or deliveries unfinished: they did not end within {at_most:?}");
+    }
+    app.closing.cancel();
 }
 
 async fn sweep_regularly(conversations: Conversations, retention: Retention, shutdown: CancellationToken) {

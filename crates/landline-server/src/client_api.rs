@@ -6,6 +6,7 @@
 mod activities;
 mod conversations;
 mod credentials;
+mod let_in;
 mod query;
 mod stream;
 mod tokens;

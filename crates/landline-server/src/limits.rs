@@ -85,14 +85,8 @@ pub const BOT_ANSWER_HEADERS: usize = 100;
 /// When to try again after a 503.
 pub const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// After how long without a frame an empty one and a ping are sent. Proxies drop lines that are silent for 30 s or 60 s.
-pub const STREAM_IDLE: Duration = Duration::from_secs(15);
-
-/// After how long without any sign of life from the client its stream is closed: three pings unanswered.
-pub const STREAM_SILENCE: Duration = Duration::from_secs(45);
-
-/// How long one frame may take to leave for a slow client before its stream is closed.
-pub const STREAM_FRAME_TIMEOUT: Duration = Duration::from_secs(10);
+/// After how many pings in a row without any sign of life from the client its stream is closed.
+pub const STREAM_PINGS_UNANSWERED: u32 = 3;
 
 /// The largest message that a client may send on a stream. None is part of the protocol.
 pub const STREAM_IN_BYTES: usize = 64 * 1024;

@@ -37,10 +37,26 @@ pub struct Parts {
     pub public_url: PublicUrl,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// Cancelled when the server is to stop: sockets close, held polls answer.
+    /// Bounds of streams.
+    pub stream: StreamLimits,
+    /// Cancelled when the server is to stop: no new sends, no new streams. What was accepted goes on, and bots are
+    /// heard.
     pub draining: CancellationToken,
+    /// Cancelled when nothing that was accepted is under way any more: streams say goodbye, held polls answer.
+    pub closing: CancellationToken,
+    /// The sends that were let in and are not answered.
+    pub sends: TaskTracker,
     /// Streams run here, so that a stop waits for their last frames.
     pub tasks: TaskTracker,
+}
+
+/// Bounds of streams that tests choose otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// How often a stream shows that it lives, and asks whether the client does.
+    pub idle: Duration,
+    /// How long one frame may take to leave.
+    pub frame_timeout: Duration,
 }
 
 /// A site: clients that share secrets, in front of one bot.
@@ -67,6 +83,13 @@ impl App {
     /// Now.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// Resolves when every send that was let in is answered, and every delivery is over.
+    pub async fn quiet(&self) {
+        self.0.sends.close();
+        self.0.sends.wait().await;
+        self.0.conversations.deliveries_over().await;
     }
 
     /// A name for one token or ticket that no other one has.

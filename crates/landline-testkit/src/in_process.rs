@@ -124,6 +124,7 @@ impl TestServer {
             disk,
             service_url,
             other_service_url,
+            _stop: shutdown.clone().drop_guard(),
             shutdown,
             finished,
             _folder: folder,

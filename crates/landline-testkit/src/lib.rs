@@ -23,6 +23,7 @@ pub mod client;
 pub mod domain;
 pub mod history;
 #[cfg(feature = "in-process")]
+#[expect(clippy::expect_used, clippy::panic, reason = "only tests call it, and a test fails by panicking")]
 pub mod in_process;
 pub mod line;
 pub mod process;

@@ -17,7 +17,7 @@ impl Conversations {
         let said = if job.activity.kind().as_deref() == Some("invoke") {
             invoke_response(&answer).map(|activity| vec![activity])
         } else if job.activity.delivery_mode().as_deref() == Some("expectReplies") {
-            replies(&answer)
+            self.replies(&answer)
         } else {
             return Delivered::Accepted;
         };
@@ -34,26 +34,36 @@ impl Conversations {
         }
         Delivered::Accepted
     }
-}
 
-/// `{"activities":[…]}`, as the Bot Framework documents for `expectReplies`.
-fn replies(answer: &BotAnswer) -> Result<Vec<Activity>, String> {
-    let activities = BotActivities::parse(&answer.body)
-        .map_err(|error| format!("the bot's answer to an expectReplies activity cannot be read: {error}"))?
-        .0;
-    if activities.len() > MAX_ANSWER_ACTIVITIES {
-        return Err(format!("the bot answered {} activities, the limit is {MAX_ANSWER_ACTIVITIES}", activities.len()));
+    /// `{"activities":[…]}`, as the Bot Framework documents for `expectReplies`.
+    fn replies(&self, answer: &BotAnswer) -> Result<Vec<Activity>, String> {
+        let activities = BotActivities::parse(&answer.body)
+            .map_err(|error| {
+                format!("the bot's answer to an expectReplies activity cannot be read: {error}")
+            })?
+            .0;
+        if activities.len() > MAX_ANSWER_ACTIVITIES {
+            let count = activities.len();
+            return Err(format!("the bot answered {count} activities, the limit is {MAX_ANSWER_ACTIVITIES}"));
+        }
+        let limit = self.limits().activity_bytes;
+        match activities.iter().map(|activity| activity.to_json().len()).find(|bytes| *bytes > limit) {
+            Some(bytes) => {
+                Err(format!("the bot answered an activity of {bytes} bytes, the limit is {limit}"))
+            }
+            None => Ok(activities),
+        }
     }
-    Ok(activities)
 }
 
 /// The HTTP status and body of the answer to an `invoke`, as an activity of type `invokeResponse`.
 fn invoke_response(answer: &BotAnswer) -> Result<Activity, String> {
     let body = match answer.body.trim_ascii() {
         b"" => None,
-        json if json.starts_with(b"{") => {
-            Some(RawObject::parse(json).map_err(|error| format!("the bot's answer to an invoke cannot be read: {error}"))?)
-        }
+        json if json.starts_with(b"{") => Some(
+            RawObject::parse(json)
+                .map_err(|error| format!("the bot's answer to an invoke cannot be read: {error}"))?,
+        ),
         _ => return Err("the bot's answer to an invoke is not a JSON object".into()),
     };
     let mut value = RawObject::default();

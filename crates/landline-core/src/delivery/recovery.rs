@@ -6,7 +6,7 @@ use landline_protocol::{Activity, ActivityId, ConversationId, Position};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Job, Turn, outcome};
+use super::{Again, Job, Turn, outcome};
 use crate::conversations::{Conversations, Unavailable};
 use crate::limits::{LIST_PAGE, RECOVERED_DELIVERIES};
 use crate::store::PageLimit;
@@ -34,7 +34,10 @@ impl Conversations {
         if untried.0.is_empty() {
             return;
         }
-        tracing::info!(deliveries = untried.0.len(), "Delivering what was accepted before the stop and never tried");
+        tracing::info!(
+            deliveries = untried.0.len(),
+            "Delivering what was accepted before the stop and never tried"
+        );
         let room = Arc::new(Semaphore::new(RECOVERED_DELIVERIES));
         let by_conversation = untried.0.chunk_by(|a, b| a.0 == b.0).map(<[_]>::to_vec).collect::<Vec<_>>();
         let this = self.clone();
@@ -54,7 +57,7 @@ impl Conversations {
 
     async fn deliver_one_untried(&self, conversation: ConversationId, position: Position) {
         let id = ActivityId { conversation, position };
-        match self.job_for(&id, Turn::alone()).await {
+        match self.job_for(&id, Turn::alone(), Again::UnlessTried).await {
             Ok(Some(job)) => {
                 let delivered = outcome(self.deliver(job)).await;
                 tracing::info!(activity.id = %id, ?delivered, "Delivered after the start");
@@ -65,17 +68,33 @@ impl Conversations {
     }
 
     /// A delivery of what the log holds; `None` where it holds nothing there, or there is no room.
-    pub(crate) async fn job_for(&self, id: &ActivityId, turn: Turn) -> Result<Option<Job>, Unavailable> {
+    pub(crate) async fn job_for(
+        &self,
+        id: &ActivityId,
+        turn: Turn,
+        again: Again,
+    ) -> Result<Option<Job>, Unavailable> {
         let topic = self.topic(&id.conversation).await?;
         let bot = topic.door().facts().bot.clone();
         let before = Position::new(id.position.get().saturating_sub(1));
         let one = PageLimit { records: 1, bytes: 1 };
         let page = self.store().read(&id.conversation, before, one).await?;
         let record = page.records.into_iter().find(|record| record.position == id.position);
-        let Some(activity) = record.and_then(|record| Activity::parse(&record.body).ok()) else { return Ok(None) };
+        let Some(activity) = record.and_then(|record| Activity::parse(&record.body).ok()) else {
+            return Ok(None);
+        };
         let Some(permit) = self.deliveries().permit(&bot) else { return Ok(None) };
         let deadline = Instant::now() + self.limits().bot_deadline;
-        Ok(Some(Job { id: id.to_string(), place: Some(id.clone()), bot, activity, turn, deadline, _permit: permit }))
+        Ok(Some(Job {
+            id: id.to_string(),
+            place: Some(id.clone()),
+            bot,
+            activity,
+            turn,
+            deadline,
+            again,
+            _permit: permit,
+        }))
     }
 }
 

@@ -13,6 +13,7 @@ use landline_protocol::{ActivitySet, ResourceResponse};
 use tokio::time::timeout;
 
 use super::credentials::Participant;
+use super::let_in::LetIn;
 use super::query;
 use crate::body::ActivityBody;
 use crate::error::ApiError;
@@ -32,6 +33,7 @@ const HISTORY_EXPIRED: &str = "x-landline-history-expired";
 /// Source: Direct Line 3.0, "Send an activity to the bot".
 pub(super) async fn send(
     State(app): State<App>,
+    LetIn(_until_answered): LetIn,
     headers: HeaderMap,
     participant: Participant,
     ActivityBody(activity): ActivityBody,
@@ -68,7 +70,7 @@ pub(super) async fn poll(
         app.metrics.poll_held();
         let next = tokio::select! {
             next = timeout(wait, follower.next()) => next.ok().transpose()?,
-            () = app.draining.cancelled() => None,
+            () = app.closing.cancelled() => None,
         };
         watermark = follower.position();
         activities = match next {

@@ -37,8 +37,10 @@ pub(super) async fn start(
             tokens::new_token(&app, &caller.site, new, user.clone(), request.trusted_origins)
         }
     };
+    // First whatever can refuse it: a start that is refused has started nothing.
+    let body = conversation_body(&app, &caller.site, &token, Position::START, &headers, peer)?;
     let start = StartConversation {
-        conversation: token.conversation.clone(),
+        conversation: token.conversation,
         site: caller.site.name.clone(),
         bot: caller.site.bot.clone(),
         user,
@@ -48,7 +50,7 @@ pub(super) async fn start(
         Created::New => StatusCode::CREATED,
         Created::Existed => StatusCode::OK,
     };
-    Ok((status, Json(conversation_body(&app, &caller.site, &token, Position::START, &headers, peer)?)))
+    Ok((status, Json(body)))
 }
 
 /// `GET /v3/directline/conversations/{conversation}?watermark=`

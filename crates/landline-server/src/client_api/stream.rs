@@ -6,7 +6,7 @@
 //! What the client sends is not part of the protocol (the stock client sends empty frames to show that it lives); it is
 //! read, within a limit, and ignored.
 
-
+use std::pin::pin;
 
 use axum::body::Body;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
@@ -21,8 +21,7 @@ use super::credentials::{check_origin, conversation_in_path, token_error};
 use super::query;
 use crate::error::ApiError;
 use crate::limits::{
-    DRAIN_FLUSH_PAGES, STREAM_FRAME_TIMEOUT, STREAM_IDLE, STREAM_IN_BYTES, STREAM_OUT_BYTES, STREAM_READ_BUFFER,
-    STREAM_SILENCE,
+    DRAIN_FLUSH_PAGES, STREAM_IN_BYTES, STREAM_OUT_BYTES, STREAM_PINGS_UNANSWERED, STREAM_READ_BUFFER,
 };
 use crate::state::App;
 use crate::telemetry::SocketClosed;
@@ -35,13 +34,18 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
     let (mut parts, _) = request.into_parts();
     let query = parts.uri.query().map(str::to_owned);
     let ticket = query::parameter(query.as_deref(), "t").filter(|ticket| !ticket.is_empty());
-    let ticket = ticket.ok_or_else(|| ApiError::unauthorized("the stream URL has lost its t parameter; use it as it was given"))?;
-    let ticket = StreamTicket::verify(&ticket, &app.key_ring, app.now()).map_err(|error| match token_error(error) {
-        error if error.code == landline_protocol::ErrorCode::TokenExpired => {
-            ApiError::token_expired("the stream URL is older than 60 seconds; reconnect to get a new one")
-        }
-        error => error,
+    let ticket = ticket.ok_or_else(|| {
+        ApiError::unauthorized("the stream URL has lost its t parameter; use it as it was given")
     })?;
+    let ticket =
+        StreamTicket::verify(&ticket, &app.key_ring, app.now()).map_err(|error| {
+            match token_error(error) {
+                error if error.code == landline_protocol::ErrorCode::TokenExpired => ApiError::token_expired(
+                    "the stream URL is older than 60 seconds; reconnect to get a new one",
+                ),
+                error => error,
+            }
+        })?;
     let conversation = conversation_in_path(&mut parts, &app).await?;
     if ticket.conversation != conversation || !app.sites.contains_key(&ticket.site) {
         return Err(ApiError::forbidden("the stream URL is for another conversation"));
@@ -67,7 +71,9 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
         .max_message_size(STREAM_IN_BYTES)
         .max_frame_size(STREAM_IN_BYTES)
         .on_upgrade(move |socket| async move {
-            Stream { socket, app, idle_since: Instant::now(), heard: Instant::now() }.run(follower).await;
+            Stream { sign_at: Instant::now() + app.stream.idle, unanswered: 0, socket, app }
+                .run(follower)
+                .await;
             drop(tracked);
         })
         .map(Body::new))
@@ -76,10 +82,10 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
 struct Stream {
     socket: WebSocket,
     app: App,
-    /// When the last frame went out.
-    idle_since: Instant,
-    /// When the client last showed that it lives.
-    heard: Instant,
+    /// When to show that the line is alive, and to ask whether the client is.
+    sign_at: Instant,
+    /// How often it was asked since the client last showed that it lives.
+    unanswered: u32,
 }
 
 /// Why the loop of a stream ends, and what the client is told.
@@ -112,41 +118,58 @@ impl Stream {
         };
         if let Some(close) = end.close {
             // The line may be gone, or as slow as before: nothing is owed any more.
-            let _ = timeout(STREAM_FRAME_TIMEOUT, self.socket.send(Message::Close(Some(close)))).await;
+            let _ =
+                timeout(self.app.stream.frame_timeout, self.socket.send(Message::Close(Some(close)))).await;
         }
         self.app.metrics.socket_closed(end.reason);
     }
 
     async fn serve(&mut self, mut follower: Follower) -> Result<std::convert::Infallible, End> {
-        let draining = self.app.draining.clone();
+        let closing = self.app.closing.clone();
         loop {
-            let alive_at = self.idle_since + STREAM_IDLE;
-            tokio::select! {
-                () = draining.cancelled() => {
-                    self.flush(&mut follower).await?;
-                    return Err(End::told(SocketClosed::Shutdown, close_code::AWAY, "the server is shutting down"));
-                }
-                heard = self.socket.recv() => match heard {
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::silent(SocketClosed::Client)),
-                    Some(Ok(_)) => self.heard = Instant::now(),
-                },
-                next = follower.next() => match next {
-                    Ok(Next::Activities(activities, watermark)) => {
-                        self.send(ActivitySet::to_json(&activities, watermark)).await?;
+            let next = {
+                // Goes on while frames come and go, so that a client that chatters does not make it begin anew.
+                let mut next = pin!(follower.next());
+                loop {
+                    tokio::select! {
+                        () = closing.cancelled() => break None,
+                        heard = self.socket.recv() => match heard {
+                            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::silent(SocketClosed::Client)),
+                            Some(Ok(_)) => self.unanswered = 0,
+                        },
+                        next = next.as_mut() => break Some(next),
+                        () = sleep_until(self.sign_at) => self.show_life().await?,
                     }
-                    Ok(Next::Transient(activity)) => self.send(ActivitySet::transient_to_json(&activity)).await?,
-                    Err(error) => return Err(broken(&error)),
-                },
-                () = sleep_until(alive_at) => self.show_life().await?,
+                }
+            };
+            match next {
+                Some(Ok(Next::Activities(activities, watermark))) => {
+                    self.send(ActivitySet::to_json(&activities, watermark)).await?;
+                }
+                Some(Ok(Next::Transient(activity))) => {
+                    self.send(ActivitySet::transient_to_json(&activity)).await?
+                }
+                Some(Err(error)) => return Err(broken(&error)),
+                None => {
+                    self.flush(&mut follower).await?;
+                    return Err(End::told(
+                        SocketClosed::Shutdown,
+                        close_code::AWAY,
+                        "the server is shutting down",
+                    ));
+                }
             }
         }
     }
 
-    /// An empty frame says that the line is alive; the pong says that the client is.
+    /// An empty frame says that the line is alive; the pong says that the client is. Also on a line on which much is
+    /// sent: that something leaves does not show that it arrives.
     async fn show_life(&mut self) -> Result<(), End> {
-        if self.heard.elapsed() > STREAM_SILENCE {
+        if self.unanswered >= STREAM_PINGS_UNANSWERED {
             return Err(End::told(SocketClosed::Silent, close_code::POLICY, "no sign of life"));
         }
+        self.unanswered += 1;
+        self.sign_at = Instant::now() + self.app.stream.idle;
         self.send(String::new()).await?;
         self.put(Message::Ping(bytes::Bytes::new())).await
     }
@@ -168,11 +191,8 @@ impl Stream {
     }
 
     async fn put(&mut self, message: Message) -> Result<(), End> {
-        match timeout(STREAM_FRAME_TIMEOUT, self.socket.send(message)).await {
-            Ok(Ok(())) => {
-                self.idle_since = Instant::now();
-                Ok(())
-            }
+        match timeout(self.app.stream.frame_timeout, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::silent(SocketClosed::Client)),
             Err(_) => Err(End::silent(SocketClosed::Slow)),
         }
@@ -186,4 +206,3 @@ fn broken(error: &Unavailable) -> End {
     tracing::warn!(%error, "Closed a stream whose log could not be read");
     End::told(SocketClosed::Store, close_code::AGAIN, "the conversation cannot be read now")
 }
-

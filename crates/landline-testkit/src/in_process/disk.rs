@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use landline_core::store::{
     Append, AppendError, Appended, Create, Created, Damage, DeliveryState, Head, LogStore, Page, PageLimit,
@@ -20,8 +21,11 @@ pub struct Disk {
     below: FaultyStore,
     damaged: Mutex<HashSet<ConversationId>>,
     reads_fail: AtomicBool,
+    heads_fail: AtomicBool,
     writes_fail: AtomicBool,
     reads: AtomicU64,
+    /// In milliseconds.
+    creates_take: AtomicU64,
 }
 
 impl Disk {
@@ -30,8 +34,10 @@ impl Disk {
             below: FaultyStore::new(below),
             damaged: Mutex::default(),
             reads_fail: AtomicBool::new(false),
+            heads_fail: AtomicBool::new(false),
             writes_fail: AtomicBool::new(false),
             reads: AtomicU64::new(0),
+            creates_take: AtomicU64::new(0),
         }
     }
 
@@ -50,9 +56,19 @@ impl Disk {
         self.reads_fail.store(fail, Ordering::SeqCst);
     }
 
+    /// Whether looking at the end of a log fails.
+    pub fn fail_heads(&self, fail: bool) {
+        self.heads_fail.store(fail, Ordering::SeqCst);
+    }
+
     /// Whether everything that writes fails, as on a full disk.
     pub fn fail_writes(&self, fail: bool) {
         self.writes_fail.store(fail, Ordering::SeqCst);
+    }
+
+    /// From now on, what begins a conversation is written at once and acknowledged so much later.
+    pub fn slow_creates(&self, by: Duration) {
+        self.creates_take.store(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
     /// How many pages were read so far.
@@ -113,7 +129,12 @@ fn planted() -> StoreError {
 impl LogStore for Disk {
     fn create(&self, create: Create) -> StoreFuture<Created, AppendError> {
         let conversation = create.conversation.clone();
-        self.written(&conversation, |below| below.create(create))
+        let pause = Duration::from_millis(self.creates_take.load(Ordering::SeqCst));
+        let created = self.written(&conversation, |below| below.create(create));
+        Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            created.await
+        })
     }
 
     fn append(&self, append: Append) -> StoreFuture<Appended, AppendError> {
@@ -122,6 +143,9 @@ impl LogStore for Disk {
     }
 
     fn head(&self, conversation: &ConversationId) -> StoreFuture<Head, ReadError> {
+        if self.heads_fail.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(ReadError::Unavailable(planted())) });
+        }
         self.seen(conversation, |below| below.head(conversation))
     }
 

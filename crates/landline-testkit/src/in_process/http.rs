@@ -44,6 +44,11 @@ impl Call {
         Self { address, request, body: Bytes::new(), chunk_bytes: None }
     }
 
+    /// Whether the HTTP client can send such a path.
+    pub fn is_path(path: &str) -> bool {
+        path.parse::<hyper::Uri>().is_ok()
+    }
+
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);

@@ -46,3 +46,15 @@ pub(crate) const SECOND_CACHE_SHARE: u64 = 8;
 
 /// Below this part of the reserve, nothing at all is written, not even deletions.
 pub(crate) const LAST_RESERVE_SHARE: u64 = 4;
+
+/// How many files of the first and of the second database are kept open. Sockets need the rest.
+pub(crate) const OPEN_FILES: usize = 256;
+pub(crate) const SECOND_OPEN_FILES: usize = 32;
+
+/// Threads that write tables: in the first database one for new tables and one for compaction, so that the first
+/// never waits for the second; in the second there is little to do.
+pub(crate) const WORKERS: usize = 2;
+pub(crate) const SECOND_WORKERS: usize = 1;
+
+/// How often it is looked whether the LSM store has given up in the background.
+pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(1);

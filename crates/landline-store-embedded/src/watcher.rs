@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use std::{io, thread};
 
 use fjall::PersistMode;
@@ -14,10 +13,8 @@ use landline_core::store::StoreError;
 use tokio::sync::watch;
 
 use crate::committer::Health;
+use crate::limits::WATCH_INTERVAL;
 use crate::tables::Tables;
-
-/// How often it looks.
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The thread that watches, until this is dropped.
 #[derive(Debug)]
@@ -47,7 +44,7 @@ impl Drop for Watcher {
 }
 
 fn watch(tables: &Tables, health: &watch::Sender<Health>, ended: &Receiver<()>) {
-    while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+    while ended.recv_timeout(WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
         // To hand what is written to the operating system is no work here, but refused when the store has given up.
         let alive = [&tables.log, &tables.second].map(|database| database.persist(PersistMode::Buffer));
         let Some(error) = alive.into_iter().find_map(Result::err) else { continue };

@@ -18,7 +18,7 @@ fn open(folder: &TempDir) -> EmbeddedStore {
 impl Rig for EmbeddedRig {
     type Store = EmbeddedStore;
 
-    const SEQUENCES: u32 = 48;
+    const SEQUENCES: u32 = 32;
 
     async fn fresh() -> Self {
         let folder = tempfile::tempdir().unwrap();

@@ -110,6 +110,7 @@ macro_rules! store_conformance {
                 of_many_sends_with_one_key_one_is_logged,
                 many_writers_to_many_conversations_lose_nothing,
                 readers_see_whole_appends_in_order_while_writers_write,
+                readers_of_a_conversation_that_comes_and_goes_see_it_whole_or_not_at_all,
             }
             registry::{
                 a_value_is_written_only_over_the_version_that_was_expected,

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::*;
-use crate::store::{AppendError, Appended};
+use crate::store::{AppendError, Appended, ReadError};
 
 pub async fn work_is_done_in_the_order_of_the_calls<R: Rig>() {
     let rig = R::fresh().await;
@@ -149,6 +149,41 @@ pub async fn readers_see_whole_appends_in_order_while_writers_write<R: Rig>() {
             assert!(through >= head.last.get(), "the head is ahead of what can be read");
         }
         assert!(positions(&seen).into_iter().eq(1..=APPENDS * 3));
+    };
+    tokio::join!(writer, reader(), reader());
+}
+
+pub async fn readers_of_a_conversation_that_comes_and_goes_see_it_whole_or_not_at_all<R: Rig>() {
+    const TIMES: u64 = 60;
+    let rig = R::fresh().await;
+    let store = rig.store();
+    let over = std::sync::atomic::AtomicBool::new(false);
+
+    let writer = async {
+        for n in 0..TIMES {
+            let begun =
+                store.create(Create { records: plain([record(1, "one"), record(1, "two")]), ..create("a") });
+            let appended = store.append(append("a", 3, "three"));
+            if n % 2 == 0 {
+                appended.await.unwrap();
+            }
+            begun.await.unwrap();
+            LogStore::delete(store, &id("a")).await.unwrap();
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let reader = || async {
+        while !over.load(std::sync::atomic::Ordering::Relaxed) {
+            match store.read(&id("a"), Position::START, ALL).await {
+                Ok(page) => assert!(texts(&page.records).starts_with(&["one".to_owned(), "two".to_owned()])),
+                Err(error) => assert!(matches!(error, ReadError::NotFound), "{error:?}"),
+            }
+            match store.head(&id("a")).await {
+                Ok(head) => assert!(head.last >= at(2) && &*head.facts == b"facts", "{head:?}"),
+                Err(error) => assert!(matches!(error, ReadError::NotFound), "{error:?}"),
+            }
+            tokio::task::yield_now().await;
+        }
     };
     tokio::join!(writer, reader(), reader());
 }

@@ -15,13 +15,13 @@ use landline_protocol::{Activity, ActivityId, ConversationId, Position, Timestam
 use tokio::time::Instant;
 
 use crate::conversations::Conversations;
-use crate::delivery::Turn;
+use crate::delivery::{Before, Turn};
 use crate::facts::Facts;
 use crate::hub::Topic;
 use crate::limits::APPEND_TRIES;
 use crate::store::{
-    Append, AppendError, Appended, Audience, Damage, DeliveryState, Head, IdempotencyKey, NewRecord, ReadError, Record,
-    StoreError,
+    Append, AppendError, Appended, Audience, Damage, DeliveryState, Head, IdempotencyKey, NewRecord,
+    ReadError, Record, StoreError,
 };
 
 /// What is known of the end of a log, by whoever appends to it.
@@ -32,7 +32,7 @@ pub(crate) struct Door {
     last_time: Timestamp,
     facts: Arc<Facts>,
     /// Resolves when the delivery before the next one is over.
-    last_turn: Option<tokio::sync::watch::Receiver<()>>,
+    last_turn: Option<Before>,
     /// Counts how often the door was opened anew, so that of many appends that failed together only one does so.
     generation: u64,
 }
@@ -54,8 +54,8 @@ impl Door {
         Arc::clone(&self.facts)
     }
 
-    /// The place of the delivery of what the conversation began with.
-    pub(crate) fn first_turn(&mut self) -> Turn {
+    /// A place behind all deliveries so far.
+    pub(crate) fn next_turn(&mut self) -> Turn {
         Turn::behind(&mut self.last_turn)
     }
 }

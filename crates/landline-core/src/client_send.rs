@@ -98,19 +98,19 @@ impl Conversations {
         let permit = self.deliveries().permit(&facts.bot).ok_or(SendError::Busy)?;
         self.ensure_member(&topic, &user).await?;
         let deadline = Instant::now() + self.limits().bot_deadline;
-        let job = |id: String, place, activity, turn| Job {
+        let job = |id: String, place, activity, turn, again| Job {
             id,
             place,
             bot: facts.bot.clone(),
             activity,
             turn,
             deadline,
-            again: Again::No,
+            again,
             _permit: permit,
         };
         if kind == "typing" {
             let (id, activity) = transient::send(&topic, self.entropy(), self.now(), activity);
-            return self.answer(job(id, None, activity, Turn::alone())).await;
+            return self.answer(job(id, None, activity, Turn::alone(), Again::NotLogged)).await;
         }
         let draft = Draft { activity, audience: Audience::Everyone, to_bot: true };
         match self
@@ -122,7 +122,8 @@ impl Conversations {
                 let Some(Logged { id, activity, turn }) = logged.into_iter().next() else {
                     return Err(SendError::Busy);
                 };
-                self.answer(job(id.to_string(), Some(id), activity, turn.unwrap_or_else(Turn::alone))).await
+                let turn = turn.unwrap_or_else(Turn::alone);
+                self.answer(job(id.to_string(), Some(id), activity, turn, topic.first_delivery())).await
             }
             Outcome::Repeat(id) => {
                 drop(job);

@@ -10,13 +10,13 @@
 //! Not here: what HTTP says (`landline-server`), what the client is told.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use landline_protocol::{Activity, ActivityId, BotName, BotRecipient};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::bot::{BotAnswer, BotFailure, BotRequest};
 use crate::conversations::Conversations;
@@ -25,8 +25,10 @@ use crate::store::{AppendError, DeliveryState};
 
 mod answer;
 mod recovery;
+mod turn;
 
 pub use recovery::Untried;
+pub(crate) use turn::{Before, Turn};
 
 /// How a delivery ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,33 +46,6 @@ pub enum Delivered {
     TimedOut,
     /// The bot may have got it; why that is not known, in words.
     Unknown(String),
-}
-
-/// The place of one delivery among those of its conversation. The one behind it goes when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    before: Option<watch::Receiver<()>>,
-    _over: watch::Sender<()>,
-}
-
-impl Turn {
-    /// Lines up behind the last one.
-    pub(crate) fn behind(last: &mut Option<watch::Receiver<()>>) -> Self {
-        let (over, next) = watch::channel(());
-        Self { before: last.replace(next), _over: over }
-    }
-
-    /// A delivery that waits for nobody and for which nobody waits.
-    pub(crate) fn alone() -> Self {
-        Self::behind(&mut None)
-    }
-
-    async fn wait(&mut self, at_most: Duration) {
-        if let Some(mut before) = self.before.take() {
-            // `changed` fails when the other side is dropped, which is what is waited for.
-            let _ = timeout(at_most, before.changed()).await;
-        }
-    }
 }
 
 /// What is to be brought to whom.
@@ -91,10 +66,12 @@ pub(crate) struct Job {
 
 /// Whether somebody else may have delivered the same since it was last looked at. The state is then read again when
 /// the job is the only one under way for its activity, so that two who repeat at once make one delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Again {
-    /// It was logged just now.
-    No,
+    /// It was logged just now; others are only looked for where this says that there are any.
+    First(Arc<AtomicBool>),
+    /// It is not logged, so that nobody else can know of it.
+    NotLogged,
     /// A client asks again for what the bot did not, or not provably, take.
     UnlessTaken,
     /// It was never tried when it was looked at.
@@ -130,6 +107,10 @@ impl Deliveries {
         }
     }
 
+    fn lock_under_way(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock_permits(&self) -> MutexGuard<'_, HashMap<BotName, Arc<Semaphore>>> {
         self.permits.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,6 +124,18 @@ impl Deliveries {
     }
 }
 
+/// Takes a delivery off the list when it is over, also when its task panics.
+struct UnderWay<'a> {
+    deliveries: &'a Deliveries,
+    id: String,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.deliveries.lock_under_way().remove(&self.id);
+    }
+}
+
 impl Conversations {
     /// For a stop: resolves when no delivery is under way. Nothing new is delivered any more, so call it when nothing
     /// new is accepted.
@@ -152,7 +145,7 @@ impl Conversations {
 
     /// Begins a delivery in a task of its own, or joins the one of the same activity that is under way.
     pub(crate) fn deliver(&self, job: Job) -> Waiting {
-        let mut under_way = self.deliveries().under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = self.deliveries().lock_under_way();
         if let Some(waiting) = under_way.get(&job.id) {
             return waiting.clone();
         }
@@ -162,10 +155,12 @@ impl Conversations {
         let this = self.clone();
         self.tasks().spawn(async move {
             let (id, began) = (job.id.clone(), Instant::now());
+            let under_way = UnderWay { deliveries: this.deliveries(), id };
             let delivered = this.run(job).await;
+            // First, so that whoever asks again once this is known makes an attempt of its own.
+            drop(under_way);
             this.observer().delivery_finished(&delivered, began.elapsed());
             done.send_replace(Some(delivered));
-            this.deliveries().under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         });
         waiting
     }
@@ -199,20 +194,25 @@ impl Conversations {
 
     /// What became of it in the hands of somebody else; `None` where it is still to be delivered.
     async fn delivered_meanwhile(&self, job: &Job) -> Option<Delivered> {
-        let place = job.place.as_ref().filter(|_| job.again != Again::No)?;
-        match (job.again, self.store().delivery(&place.conversation, place.position).await) {
-            (_, Ok(None)) => Some(Delivered::Accepted),
-            (Again::No | Again::UnlessTaken, Ok(Some(_))) | (_, Ok(Some(DeliveryState::Pending))) => None,
-            (Again::UnlessTried, Ok(Some(DeliveryState::Attempted))) => {
+        let even_if_tried = match &job.again {
+            Again::First(repeated) if !repeated.load(Ordering::Acquire) => return None,
+            Again::NotLogged => return None,
+            Again::UnlessTaken => true,
+            Again::First(_) | Again::UnlessTried => false,
+        };
+        let place = job.place.as_ref()?;
+        match self.store().delivery(&place.conversation, place.position).await {
+            Ok(None) => Some(Delivered::Accepted),
+            Ok(Some(DeliveryState::Pending)) => None,
+            Ok(Some(_)) if even_if_tried => None,
+            Ok(Some(DeliveryState::Attempted)) => {
                 Some(Delivered::Unknown("somebody else tried it meanwhile".into()))
             }
-            (Again::UnlessTried, Ok(Some(DeliveryState::Refused { status: Some(status) }))) => {
-                Some(Delivered::Refused { status })
-            }
-            (Again::UnlessTried, Ok(Some(DeliveryState::Refused { status: None }))) => {
+            Ok(Some(DeliveryState::Refused { status: Some(status) })) => Some(Delivered::Refused { status }),
+            Ok(Some(DeliveryState::Refused { status: None })) => {
                 Some(Delivered::NotReached("somebody else tried it meanwhile".into()))
             }
-            (_, Err(error)) => Some(Delivered::NotReached(format!("its state could not be read: {error}"))),
+            Err(error) => Some(Delivered::NotReached(format!("its state could not be read: {error}"))),
         }
     }
 

@@ -17,7 +17,8 @@ use landline_protocol::{ConversationId, Position};
 use tokio::sync::{broadcast, watch};
 
 use crate::append::Door;
-use crate::limits::{IDLE_TOPICS, TRANSIENT_LANE};
+use crate::delivery::Again;
+use crate::limits::{ALL_RINGS_BYTES, IDLE_TOPICS, IDLE_TOPICS_WHEN_SHORT, TRANSIENT_LANE};
 use crate::ring::Ring;
 use crate::store::{Head, LogStore, ReadError, Record};
 
@@ -35,6 +36,8 @@ pub(crate) struct Topic {
     door: Mutex<Door>,
     sockets: AtomicUsize,
     deleted: AtomicBool,
+    /// Whether anybody has ever asked again to deliver something of it; set before that is done.
+    repeated: Arc<AtomicBool>,
 }
 
 /// One open socket on a conversation; counts until it is dropped.
@@ -97,6 +100,16 @@ impl Topic {
         self.deleted.load(Ordering::Acquire)
     }
 
+    /// A delivery of what was logged just now.
+    pub(crate) fn first_delivery(&self) -> Again {
+        Again::First(Arc::clone(&self.repeated))
+    }
+
+    /// Says that somebody asks again to deliver something that others may deliver too.
+    pub(crate) fn note_repeat(&self) {
+        self.repeated.store(true, Ordering::Release);
+    }
+
     /// Takes a seat for a socket; `None` when all are taken.
     pub(crate) fn take_seat(self: &Arc<Self>, limit: usize) -> Option<SocketSeat> {
         self.sockets
@@ -150,7 +163,7 @@ impl Hub {
             if topics.let_go != let_go {
                 continue;
             }
-            if topics.by_id.len() >= topics.look_at.max(IDLE_TOPICS) {
+            if topics.by_id.len() >= topics.look_at.max(self.idle_topics()) {
                 // Whoever uses a topic holds a handle of it.
                 topics.by_id.retain(|_, topic| Arc::strong_count(topic) > 1);
                 topics.look_at = topics.by_id.len() * 2;
@@ -158,6 +171,13 @@ impl Hub {
             }
             return Ok(Arc::clone(topics.by_id.entry(id.clone()).or_insert_with(|| Arc::new(topic))));
         }
+    }
+
+    /// From how many topics on it is looked for idle ones: sooner when the memory for newest records runs short, or
+    /// those who are gone would leave none for those who are there.
+    fn idle_topics(&self) -> usize {
+        let short = self.ring_bytes.load(Ordering::Relaxed) >= ALL_RINGS_BYTES / 2;
+        if short { IDLE_TOPICS_WHEN_SHORT } else { IDLE_TOPICS }
     }
 
     fn topic_of(&self, id: &ConversationId, head: Head) -> Result<Topic, ReadError> {
@@ -169,6 +189,7 @@ impl Hub {
             door: Mutex::new(Door::new(id, head)?),
             sockets: AtomicUsize::new(0),
             deleted: AtomicBool::new(false),
+            repeated: Arc::default(),
         })
     }
 

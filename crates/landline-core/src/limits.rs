@@ -58,6 +58,9 @@ pub(crate) const ALL_RINGS_BYTES: usize = 128 * 1024 * 1024;
 /// From how many live conversations on those are let go that nobody uses just now.
 pub(crate) const IDLE_TOPICS: usize = 20_000;
 
+/// The same when half of [`ALL_RINGS_BYTES`] is taken.
+pub(crate) const IDLE_TOPICS_WHEN_SHORT: usize = 1_000;
+
 /// How many transient activities (typing) may wait for one reader; older ones are dropped.
 pub(crate) const TRANSIENT_LANE: usize = 8;
 

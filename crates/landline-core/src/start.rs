@@ -76,22 +76,23 @@ impl Conversations {
         let topic = self.topic(&id.conversation).await.map_err(Unavailable::from)?;
         match created {
             Created::New => {
-                let turn = topic.door().first_turn();
-                self.deliver_beside(&facts.bot, Logged { id, activity, turn: Some(turn) });
+                let turn = topic.door().next_turn();
+                self.deliver_beside(&topic, Logged { id, activity, turn: Some(turn) });
             }
-            Created::Existed => self.deliver_first_again(&id).await,
+            Created::Existed => self.deliver_first_again(&topic, &id).await,
         }
         Ok(created)
     }
 
     /// Delivers what a conversation began with, where no attempt was begun: the start that logged it had no room for
     /// it, or was not told that it was logged.
-    async fn deliver_first_again(&self, first: &ActivityId) {
+    async fn deliver_first_again(&self, topic: &Topic, first: &ActivityId) {
         let state = self.store().delivery(&first.conversation, first.position).await;
         if !matches!(state, Ok(Some(DeliveryState::Pending))) {
             return;
         }
-        match self.job_for(first, Turn::alone(), Again::UnlessTried).await {
+        let turn = topic.door().next_turn();
+        match self.job_for(first, turn, Again::UnlessTried).await {
             Ok(Some(job)) => drop(self.deliver(job)),
             Ok(None) => {}
             Err(error) => tracing::warn!(activity.id = %first, %error, "Could not be delivered by a repeat"),
@@ -109,7 +110,7 @@ impl Conversations {
         let entry = Entry { drafts: vec![draft], key: None, joins: Some(user.id.clone()) };
         if let Outcome::Logged(logged) = self.append(topic, &entry).await? {
             for logged in logged {
-                self.deliver_beside(&facts.bot, logged);
+                self.deliver_beside(topic, logged);
             }
         }
         Ok(())
@@ -117,17 +118,18 @@ impl Conversations {
 
     /// Delivers without anybody waiting for the outcome.
     ///
-    /// Where the bot has no room, it stays pending and is delivered after the next start.
-    fn deliver_beside(&self, bot: &BotName, logged: Logged) {
-        let Some(permit) = self.deliveries().permit(bot) else { return };
+    /// Where the bot has no room, it stays pending and is delivered after the next start of the server.
+    fn deliver_beside(&self, topic: &Topic, logged: Logged) {
+        let bot = topic.door().facts().bot.clone();
+        let Some(permit) = self.deliveries().permit(&bot) else { return };
         self.deliver(Job {
             id: logged.id.to_string(),
             place: Some(logged.id),
-            bot: bot.clone(),
+            bot,
             activity: logged.activity,
             turn: logged.turn.unwrap_or_else(Turn::alone),
             deadline: Instant::now() + self.limits().bot_deadline,
-            again: Again::No,
+            again: topic.first_delivery(),
             _permit: permit,
         });
     }

@@ -97,6 +97,9 @@ pub const STREAM_OUT_BYTES: usize = 4 * 1024 * 1024;
 /// The read buffer of one stream. Clients send next to nothing, and the library's own default costs 128 KiB a socket.
 pub const STREAM_READ_BUFFER: usize = 2048;
 
+/// How long a stream waits for the client's goodbye after its own.
+pub const STREAM_PARTING: Duration = Duration::from_secs(2);
+
 /// How many pages a stream that is far behind still gets when the server stops.
 pub const DRAIN_FLUSH_PAGES: usize = 16;
 

@@ -75,6 +75,7 @@ impl Conversations {
         again: Again,
     ) -> Result<Option<Job>, Unavailable> {
         let topic = self.topic(&id.conversation).await?;
+        topic.note_repeat();
         let bot = topic.door().facts().bot.clone();
         let before = Position::new(id.position.get().saturating_sub(1));
         let one = PageLimit { records: 1, bytes: 1 };

@@ -21,7 +21,8 @@ use super::credentials::{check_origin, conversation_in_path, token_error};
 use super::query;
 use crate::error::ApiError;
 use crate::limits::{
-    DRAIN_FLUSH_PAGES, STREAM_IN_BYTES, STREAM_OUT_BYTES, STREAM_PINGS_UNANSWERED, STREAM_READ_BUFFER,
+    DRAIN_FLUSH_PAGES, STREAM_IN_BYTES, STREAM_OUT_BYTES, STREAM_PARTING, STREAM_PINGS_UNANSWERED,
+    STREAM_READ_BUFFER,
 };
 use crate::state::App;
 use crate::telemetry::SocketClosed;
@@ -121,6 +122,7 @@ impl Stream {
             let _ =
                 timeout(self.app.stream.frame_timeout, self.socket.send(Message::Close(Some(close)))).await;
         }
+        self.part().await;
         self.app.metrics.socket_closed(end.reason);
     }
 
@@ -160,6 +162,12 @@ impl Stream {
                 }
             }
         }
+    }
+
+    /// Lets the goodbye go both ways: a line that is dropped with something unread on it is reset, and what was sent
+    /// last may be lost with it.
+    async fn part(&mut self) {
+        let _ = timeout(STREAM_PARTING, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
     }
 
     /// An empty frame says that the line is alive; the pong says that the client is. Also on a line on which much is

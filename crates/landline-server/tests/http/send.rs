@@ -386,3 +386,45 @@ async fn many_senders_at_once_lose_and_double_nothing() {
     at_the_bot.sort_by_key(|text| text.parse::<u32>().unwrap());
     assert_eq!(at_the_bot, (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repeats_at_once_of_what_the_bot_refused_reach_it_once_more() {
+    let server = TestServer::start().await;
+    let ann = server.person("ann").await;
+    for round in 0..40 {
+        let text = format!("r{round}");
+        let activity = named(&text, &text);
+        server.bot.then([Behaviour::Answer(500, String::new())]);
+        ann.send(&activity).send().await.expect(502);
+        let replies = futures_util::future::join_all((0..8).map(|_| ann.send(&activity).send())).await;
+        for reply in replies {
+            reply.expect(200);
+        }
+        assert_eq!(taken(&server, &text), 2, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeat_of_something_else_lets_nobody_overtake() {
+    let server = TestServer::start().await;
+    let ann = server.person("ann").await;
+    ann.send(&named("old", "old")).send().await.expect(200);
+    server.bot.then([Behaviour::Slow(Duration::from_millis(900), 200)]);
+    let slow = ann.send(&message("ann", "slow")).send();
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        for _ in 0..3 {
+            ann.send(&named("old", "old")).send().await.expect(200);
+        }
+        let next = ann.send(&message("ann", "next")).send();
+        let look = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(server.bot.texts(), ["old", "slow"], "it overtook");
+        };
+        let (next, ()) = tokio::join!(next, look);
+        next.expect(200);
+    };
+    let (slow, ()) = tokio::join!(slow, others);
+    slow.expect(200);
+    assert_eq!(server.bot.texts(), ["old", "slow", "next"]);
+}

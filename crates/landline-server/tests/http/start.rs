@@ -255,3 +255,20 @@ async fn the_address_of_the_stream() {
         assert!(url.starts_with(&expected), "{url} does not begin with {expected}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_starts_at_once_are_one() {
+    let server = TestServer::start().await;
+    for _ in 0..10 {
+        let token = server.operator().token(&json!({"user": {"id": "ann"}})).await;
+        let before = server.bot.taken().len();
+        let starts = (0..10).map(|_| start(server.address, &token).send());
+        let replies = futures_util::future::join_all(starts).await;
+        let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+        assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 9, "{statuses:?}");
+        taken(&server, before + 1).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    taken(&server, 10).await;
+}

@@ -275,3 +275,43 @@ async fn end_of_conversation_is_passed_on_and_closes_nothing() {
     assert_eq!(kept, ["endOfConversation", "endOfConversation", "message"]);
     assert_eq!(server.bot.taken().iter().filter(|a| a["type"] == "endOfConversation").count(), 1);
 }
+
+#[tokio::test]
+async fn a_goodbye_is_answered() {
+    let server = TestServer::start().await;
+    let ann = server.person("ann").await;
+    for _ in 0..20 {
+        let mut stream = ann.stream("").await;
+        assert!(stream.send(Message::Close(None)).await);
+        let (end, _) = stream.until_end().await;
+        assert!(matches!(end, Frame::Closed(..)), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_goodbye_of_the_server_arrives_though_the_client_is_talking() {
+    let server = TestServer::start().await;
+    let ann = server.person("ann").await;
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        streams.push(ann.stream("").await);
+    }
+    let mut ninth = ann.stream("").await;
+    for stream in &mut streams {
+        for _ in 0..20 {
+            stream.send(Message::text("x".repeat(10_000))).await;
+        }
+    }
+    for _ in 0..20 {
+        ninth.send(Message::text("x".repeat(10_000))).await;
+    }
+    assert_eq!(ninth.until_end().await.0, Frame::Closed(1008, "collision".into()));
+    server.begin_stop();
+    for stream in &mut streams {
+        for _ in 0..20 {
+            stream.send(Message::text("x".repeat(10_000))).await;
+        }
+        let (end, _) = stream.until_end().await;
+        assert!(matches!(end, Frame::Closed(1001, _)), "{end:?}");
+    }
+}

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { chromium as engine } from 'playwright-core';
 import { artifacts, chromium } from './paths.mjs';
-import { until } from './wait.mjs';
+import { sleep, until } from './wait.mjs';
 
 export const launchBrowser = () => engine.launch({
   executablePath: chromium,
@@ -91,6 +91,7 @@ export class ChatPage {
   async screenshot(what) {
     const folder = join(artifacts, 'screenshots');
     mkdirSync(folder, { recursive: true });
+    await sleep(300); // Web Chat scrolls smoothly
     await this.page.screenshot({ path: join(folder, `${this.name}-${what}.png`) });
   }
 

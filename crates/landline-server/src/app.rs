@@ -164,6 +164,7 @@ async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -
     let limits = ServeLimits {
         connections: server.connections,
         header_timeout: server.header_timeout,
+        write_timeout: server.write_timeout,
         drain: server.drain,
     };
     let admin_limits = ServeLimits { connections: ADMIN_CONNECTIONS, ..limits.clone() };

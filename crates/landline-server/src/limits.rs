@@ -24,6 +24,8 @@ pub struct ServerLimits {
     pub stream_idle: Duration,
     /// How long one frame may take to leave for a slow client before its stream is closed. Default 10 s.
     pub stream_frame_timeout: Duration,
+    /// How long a client may take nothing of what is sent to it before its connection is closed. Default 30 s.
+    pub write_timeout: Duration,
 }
 
 impl Default for ServerLimits {
@@ -35,6 +37,7 @@ impl Default for ServerLimits {
             drain: Duration::from_secs(20),
             stream_idle: Duration::from_secs(15),
             stream_frame_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -41,7 +41,7 @@ const fn secs(seconds: u64) -> Duration {
 const DAY: Duration = secs(24 * 3600);
 
 /// In the order of the example.
-pub(super) static ROWS: [Row; 15] = [
+pub(super) static ROWS: [Row; 18] = [
     Row {
         key: "activity_size",
         about: "the largest activity that a client or a bot may send",
@@ -114,6 +114,24 @@ pub(super) static ROWS: [Row; 15] = [
         about: "how long a client may take to send the body of a request",
         extremes: "as above",
         kind: Kind::Time(|l| &mut l.server.body_timeout, secs(1)..=secs(3600)),
+    },
+    Row {
+        key: "write_timeout",
+        about: "how long a client may take nothing of what is sent to it before its connection is closed",
+        extremes: "too low: slow lines are cut; too high: clients that read nothing hold memory",
+        kind: Kind::Time(|l| &mut l.server.write_timeout, secs(1)..=secs(600)),
+    },
+    Row {
+        key: "stream_frame_timeout",
+        about: "how long one frame of a stream may take to leave before the stream is closed",
+        extremes: "as above; whoever is cut off resumes without loss",
+        kind: Kind::Time(|l| &mut l.server.stream_frame_timeout, secs(1)..=secs(600)),
+    },
+    Row {
+        key: "stream_idle",
+        about: "how often a stream shows that it lives; a client that answers three times nothing is closed",
+        extremes: "too low: traffic for nothing; too high: proxies drop lines that are silent for 30 s or 60 s",
+        kind: Kind::Time(|l| &mut l.server.stream_idle, secs(1)..=secs(600)),
     },
     Row {
         key: "drain",

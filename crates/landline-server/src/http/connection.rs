@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::debug;
@@ -82,16 +84,34 @@ pub(super) async fn run<T>(
     }
 }
 
-/// A socket, and what is to be dropped with it.
+/// A socket, and what is to be dropped with it. A peer that takes nothing for too long is given up.
 #[derive(Debug)]
 pub(super) struct Held<T> {
     stream: TcpStream,
     _held: T,
+    /// How long the peer may take nothing of what is written.
+    write_timeout: Duration,
+    /// Runs while the peer takes nothing.
+    given_up_at: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Held<T> {
-    pub(super) fn new(stream: TcpStream, held: T) -> Self {
-        Self { stream, _held: held }
+    pub(super) fn new(stream: TcpStream, held: T, write_timeout: Duration) -> Self {
+        Self { stream, _held: held, write_timeout, given_up_at: None }
+    }
+
+    /// Lets a write pass, and turns one that waits for too long into an error.
+    fn bounded(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.given_up_at = None;
+            return written;
+        }
+        let write_timeout = self.write_timeout;
+        let given_up_at = self.given_up_at.get_or_insert_with(|| Box::pin(sleep(write_timeout)));
+        given_up_at
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")))
     }
 }
 
@@ -107,7 +127,8 @@ impl<T: Unpin> AsyncRead for Held<T> {
 
 impl<T: Unpin> AsyncWrite for Held<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.bounded(written, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -123,7 +144,8 @@ impl<T: Unpin> AsyncWrite for Held<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.bounded(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {

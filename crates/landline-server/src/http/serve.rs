@@ -26,6 +26,8 @@ pub struct ServeLimits {
     pub connections: usize,
     /// How long the head of a request may take, and how long an idle connection is kept.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of what is sent to it.
+    pub write_timeout: Duration,
     /// How long a shutdown waits for what is under way.
     pub drain: Duration,
 }
@@ -63,7 +65,7 @@ pub async fn serve(
             continue;
         }
         let counted = metrics.as_ref().map(|metrics| metrics.connection_opened());
-        let stream = Held::new(stream, (slot, counted));
+        let stream = Held::new(stream, (slot, counted), limits.write_timeout);
         let (router, limits, ends) = (router.clone(), limits.clone(), ends.clone());
         tasks.spawn(running.track_future(async move {
             connection::run(stream, peer, router, &limits, ends).await;

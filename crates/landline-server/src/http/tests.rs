@@ -46,7 +46,12 @@ struct Server {
 }
 
 fn limits() -> ServeLimits {
-    ServeLimits { connections: 100, header_timeout: Duration::from_secs(5), drain: Duration::from_secs(5) }
+    ServeLimits {
+        connections: 100,
+        header_timeout: Duration::from_secs(5),
+        write_timeout: Duration::from_secs(5),
+        drain: Duration::from_secs(5),
+    }
 }
 
 impl Server {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use landline_testkit::in_process::socket::Opening;
 use landline_testkit::in_process::{Frame, TestServer};
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 async fn quick(idle_ms: u64, frame_ms: u64) -> TestServer {
@@ -157,4 +157,35 @@ async fn the_largest_record_that_can_be_logged_can_be_streamed() {
     }
     ann.say("after").await;
     assert_eq!(stream.texts(1).await, ["after"]);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_answer_is_let_go() {
+    let server = TestServer::builder()
+        .configure(|config| config.limits.server.write_timeout = Duration::from_millis(500))
+        .start()
+        .await;
+    let ann = server.person("ann").await;
+    let filler = "x".repeat(250 * 1024);
+    for _ in 0..5 {
+        server.bot_actor().say(&ann.conversation, &filler).await;
+    }
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    let mut tcp = socket.connect(server.address).await.expect("a connection");
+    let poll = format!(
+        "GET {} HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {}\r\n\r\n",
+        ann.path("/activities"),
+        ann.token
+    );
+    tcp.write_all(poll.repeat(20).as_bytes()).await.expect("it is taken");
+
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+
+    // What is still in buffers can be read; then the line is gone, long before twenty pages have come.
+    let mut bytes = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(5), tcp.read_to_end(&mut bytes)).await;
+    ended.expect("the line is gone").ok();
+    assert!(bytes.len() < 15 * 1024 * 1024, "{} bytes were kept for it", bytes.len());
+    ann.say("unharmed").await;
 }

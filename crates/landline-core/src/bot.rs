@@ -52,5 +52,8 @@ pub enum BotFailure {
 /// How bots are reached. An argument, so that tests decide what a bot does.
 pub trait BotTransport: fmt::Debug + Send + Sync + 'static {
     /// Makes one attempt. Ends at the deadline: as [`BotFailure::NotReached`] where the line was not even up.
-    fn post(&self, request: BotRequest) -> Pin<Box<dyn Future<Output = Result<BotAnswer, BotFailure>> + Send>>;
+    fn post(
+        &self,
+        request: BotRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<BotAnswer, BotFailure>> + Send>>;
 }

@@ -42,7 +42,8 @@ impl Conversations {
     ) -> Pin<Box<dyn Future<Output = Result<String, BotSendError>> + Send + 'a>> {
         let this = self.clone();
         let (bot, conversation, reply_to) = (bot.clone(), conversation.clone(), reply_to.map(str::to_owned));
-        let sent = self.tasks().spawn(async move { this.log_from_bot(bot, conversation, activity, reply_to).await });
+        let sent =
+            self.tasks().spawn(async move { this.log_from_bot(bot, conversation, activity, reply_to).await });
         Box::pin(async move {
             sent.await.unwrap_or_else(|_| {
                 Err(NotLogged::Unknown(StoreError("the task that logged it has failed".into())).into())

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bot::BotTransport;
 use crate::clock::Clock;
-use crate::delivery::{Deliveries, Delivered};
+use crate::delivery::{Delivered, Deliveries};
 use crate::entropy::Entropy;
 use crate::facts::Facts;
 use crate::hub::{Hub, Topic};
@@ -94,7 +94,9 @@ impl From<ReadError> for Unavailable {
             ReadError::NotFound => Self::NotFound,
             ReadError::Damaged(damage) => Self::Damaged(damage),
             ReadError::Unavailable(error) => Self::Store(error),
-            ReadError::PastTail { last } => Self::Store(StoreError(format!("position is ahead of the log's last, {last}"))),
+            ReadError::PastTail { last } => {
+                Self::Store(StoreError(format!("position is ahead of the log's last, {last}")))
+            }
         }
     }
 }
@@ -116,7 +118,9 @@ impl From<AppendError> for NotLogged {
             AppendError::NotFound => Unavailable::NotFound.into(),
             AppendError::Damaged(damage) => Unavailable::Damaged(damage).into(),
             AppendError::Unavailable(error) => Unavailable::Store(error).into(),
-            AppendError::Conflict { tail } => Unavailable::Store(StoreError(format!("the tail moved to {tail}"))).into(),
+            AppendError::Conflict { tail } => {
+                Unavailable::Store(StoreError(format!("the tail moved to {tail}"))).into()
+            }
             AppendError::Unknown(error) => Self::Unknown(error),
         }
     }

@@ -154,42 +154,49 @@ impl Conversations {
         drop(under_way);
         let this = self.clone();
         self.tasks().spawn(async move {
-            let (id, began) = (job.id.clone(), Instant::now());
-            let under_way = UnderWay { deliveries: this.deliveries(), id };
-            let delivered = this.run(job).await;
+            let (mut job, began) = (job, Instant::now());
+            let under_way = UnderWay { deliveries: this.deliveries(), id: job.id.clone() };
+            let delivered = this.run(&mut job).await;
+            this.observer().delivery_finished(&delivered, began.elapsed());
+            if delivered == Delivered::Accepted {
+                // Nobody has to wait until that is kept: a repeat that comes before joins, and is told the same.
+                done.send_replace(Some(delivered));
+                job.turn = Turn::alone();
+                this.keep_state(&job, None).await;
+                drop(under_way);
+                return;
+            }
+            if let Delivered::Refused { status } = delivered {
+                this.keep_state(&job, Some(DeliveryState::Refused { status: Some(status) })).await;
+            }
             // First, so that whoever asks again once this is known makes an attempt of its own.
             drop(under_way);
-            this.observer().delivery_finished(&delivered, began.elapsed());
             done.send_replace(Some(delivered));
         });
         waiting
     }
 
-    async fn run(&self, mut job: Job) -> Delivered {
+    /// Keeps the outcome. Where that fails it stays what it was before the attempt: begun, and nobody knows the outcome.
+    async fn keep_state(&self, job: &Job, state: Option<DeliveryState>) {
+        if let Err(error) = self.set_state(job, state).await {
+            // At worst a repeat by the client reaches the bot a second time.
+            tracing::warn!(activity.id = %job.id, %error, "Outcome of a delivery could not be kept");
+        }
+    }
+
+    async fn run(&self, job: &mut Job) -> Delivered {
         job.turn.wait(self.limits().order_grace).await;
-        if let Some(delivered) = self.delivered_meanwhile(&job).await {
+        if let Some(delivered) = self.delivered_meanwhile(job).await {
             return delivered;
         }
         let Some(service_url) = self.service_url(&job.bot) else {
             return Delivered::NotReached(format!("bot {} is not configured", job.bot));
         };
         let body = job.activity.clone().for_bot(BotRecipient { bot: &job.bot, service_url });
-        let answer = match self.attempts(&job, body).await {
-            Ok(answer) => answer,
-            Err(delivered) => return delivered,
-        };
-        let delivered = self.take_answer(&job, answer).await;
-        let state = match &delivered {
-            Delivered::Accepted => None,
-            Delivered::Refused { status } => Some(DeliveryState::Refused { status: Some(*status) }),
-            // It stays what it was before the attempt: begun, with an outcome that nobody knows.
-            _ => return delivered,
-        };
-        if let Err(error) = self.set_state(&job, state).await {
-            // At worst a repeat by the client reaches the bot a second time.
-            tracing::warn!(activity.id = %job.id, %error, "Outcome of a delivery could not be kept");
+        match self.attempts(job, body).await {
+            Ok(answer) => self.take_answer(job, answer).await,
+            Err(delivered) => delivered,
         }
-        delivered
     }
 
     /// What became of it in the hands of somebody else; `None` where it is still to be delivered.

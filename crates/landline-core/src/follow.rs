@@ -19,11 +19,20 @@ use crate::hub::{SocketSeat, Topic};
 use crate::limits::{FOLLOW_POLL_MAX, FOLLOW_POLL_MIN};
 use crate::store::{Audience, PageLimit, ReadError, Record};
 
+/// A logged activity that clients may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its JSON.
+    pub activity: Bytes,
+    /// The watermark of a reader that has seen it.
+    pub watermark: Position,
+}
+
 /// What a reader gets next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Logged activities, and the watermark behind the last.
-    Activities(Vec<Bytes>, Position),
+    /// Logged activities, in order.
+    Activities(Vec<Seen>),
     /// An activity that is not logged (typing); the watermark stays.
     Transient(Bytes),
 }
@@ -47,7 +56,7 @@ pub struct Follower {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// The activities that clients may see, in order.
-    pub activities: Vec<Bytes>,
+    pub activities: Vec<Seen>,
     /// The watermark behind the last.
     pub watermark: Position,
     /// Whether the reader's position was older than what is kept, so that something was skipped.
@@ -99,7 +108,11 @@ impl Conversations {
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub async fn follow(&self, conversation: &ConversationId, after: Position) -> Result<Follower, Unavailable> {
+    pub async fn follow(
+        &self,
+        conversation: &ConversationId,
+        after: Position,
+    ) -> Result<Follower, Unavailable> {
         let topic = self.topic(conversation).await?;
         Ok(Follower {
             position: after.min(topic.last()),
@@ -139,7 +152,7 @@ impl Follower {
             self.grew.borrow_and_update();
             if let Some(page) = self.page(look_into_log).await? {
                 self.look_again_in(FOLLOW_POLL_MIN);
-                return Ok(Next::Activities(page, self.position));
+                return Ok(Next::Activities(page));
             }
             if look_into_log {
                 self.look_again_in((self.poll * 2).min(FOLLOW_POLL_MAX));
@@ -175,7 +188,7 @@ impl Follower {
     }
 
     /// The next page in which there is something to see, and moves behind it; `None` at the tail.
-    async fn page(&mut self, look_into_log: bool) -> Result<Option<Vec<Bytes>>, Unavailable> {
+    async fn page(&mut self, look_into_log: bool) -> Result<Option<Vec<Seen>>, Unavailable> {
         loop {
             if self.topic.is_deleted() {
                 return Err(Unavailable::NotFound);
@@ -187,11 +200,15 @@ impl Follower {
             let Some(last) = records.last().map(|record| record.position) else { return Ok(None) };
             self.position = last;
             self.topic.grew_to(last);
-            let visible: Vec<Bytes> = records
+            let mut visible: Vec<Seen> = records
                 .into_iter()
                 .filter(|record| record.audience == Audience::Everyone)
-                .map(|record| record.body)
+                .map(|record| Seen { activity: record.body, watermark: record.position })
                 .collect();
+            if let Some(newest) = visible.last_mut() {
+                // Behind what no client may see, too.
+                newest.watermark = last;
+            }
             if !visible.is_empty() {
                 return Ok(Some(visible));
             }

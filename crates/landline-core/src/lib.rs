@@ -29,7 +29,7 @@ pub use conversations::{Conversations, NoObserver, NotLogged, Observer, Parts, U
 pub use delivery::{Delivered, Untried};
 pub use entropy::Entropy;
 pub use facts::Facts;
-pub use follow::{Begin, Follower, History, Next};
+pub use follow::{Begin, Follower, History, Next, Seen};
 pub use hub::SocketSeat;
 pub use limits::Limits;
 pub use retention::Retention;

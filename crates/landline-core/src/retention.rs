@@ -52,7 +52,11 @@ impl Conversations {
         }
     }
 
-    async fn sweep_one(&self, conversation: &ConversationId, retention: &Retention) -> Result<bool, NotLogged> {
+    async fn sweep_one(
+        &self,
+        conversation: &ConversationId,
+        retention: &Retention,
+    ) -> Result<bool, NotLogged> {
         let head = self.store().head(conversation).await.map_err(Unavailable::from)?;
         let facts = Facts::from_bytes(conversation, &head.facts).map_err(Unavailable::from)?;
         if retention.is_over(&facts.site, head.last_time, self.now()) {

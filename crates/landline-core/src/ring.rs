@@ -49,7 +49,8 @@ impl Ring {
     pub(crate) fn read(&self, after: Position, limit: PageLimit) -> Option<Vec<Record>> {
         let mut page: Vec<Record> = Vec::new();
         let mut bytes = 0;
-        for record in self.records.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, record)| record) {
+        for record in self.records.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, record)| record)
+        {
             let follows = match page.last() {
                 Some(before) => record.previous == before.position,
                 None => record.previous <= after,

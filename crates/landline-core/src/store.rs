@@ -261,7 +261,12 @@ pub trait LogStore: fmt::Debug + Send + Sync + 'static {
     fn head(&self, conversation: &ConversationId) -> StoreFuture<Head, ReadError>;
 
     /// The records right behind `after`, in order.
-    fn read(&self, conversation: &ConversationId, after: Position, limit: PageLimit) -> StoreFuture<Page, ReadError>;
+    fn read(
+        &self,
+        conversation: &ConversationId,
+        after: Position,
+        limit: PageLimit,
+    ) -> StoreFuture<Page, ReadError>;
 
     /// Sets (or, with `None`, takes away) the delivery state of a record.
     fn set_delivery(
@@ -272,7 +277,11 @@ pub trait LogStore: fmt::Debug + Send + Sync + 'static {
     ) -> StoreFuture<(), AppendError>;
 
     /// The delivery state of a record; `None` where it needs no delivery any more.
-    fn delivery(&self, conversation: &ConversationId, position: Position) -> StoreFuture<Option<DeliveryState>, ReadError>;
+    fn delivery(
+        &self,
+        conversation: &ConversationId,
+        position: Position,
+    ) -> StoreFuture<Option<DeliveryState>, ReadError>;
 
     /// Records that are [`DeliveryState::Pending`], ordered by conversation and position, behind `after`.
     fn pending_deliveries(
@@ -282,7 +291,11 @@ pub trait LogStore: fmt::Debug + Send + Sync + 'static {
     ) -> StoreFuture<Vec<(ConversationId, Position)>, StoreError>;
 
     /// Conversations in order of their ids, behind `after`; damaged ones included.
-    fn conversations(&self, after: Option<ConversationId>, limit: usize) -> StoreFuture<Vec<ConversationId>, StoreError>;
+    fn conversations(
+        &self,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> StoreFuture<Vec<ConversationId>, StoreError>;
 
     /// Forgets the records up to and including `up_to`, with their keys and delivery states.
     fn expire(&self, conversation: &ConversationId, up_to: Position) -> StoreFuture<(), AppendError>;
@@ -306,10 +319,21 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     fn get(&self, table: Table, name: &str) -> StoreFuture<Option<Versioned>, StoreError>;
 
     /// Writes if the version is still `expected` (`None`: if there is none). Returns the new version.
-    fn put(&self, table: Table, name: &str, value: Bytes, expected: Option<Version>) -> StoreFuture<Version, PutError>;
+    fn put(
+        &self,
+        table: Table,
+        name: &str,
+        value: Bytes,
+        expected: Option<Version>,
+    ) -> StoreFuture<Version, PutError>;
 
     /// All entries of a table in order of their names, behind `after`.
-    fn list(&self, table: Table, after: Option<String>, limit: usize) -> StoreFuture<Vec<(String, Versioned)>, StoreError>;
+    fn list(
+        &self,
+        table: Table,
+        after: Option<String>,
+        limit: usize,
+    ) -> StoreFuture<Vec<(String, Versioned)>, StoreError>;
 
     /// Takes an entry away if its version is still `expected`.
     fn delete(&self, table: Table, name: &str, expected: Version) -> StoreFuture<(), PutError>;

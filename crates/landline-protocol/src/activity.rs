@@ -39,7 +39,17 @@ pub struct BotRecipient<'a> {
 }
 
 const TEXTS: [&str; 11] = [
-    "type", "id", "text", "name", "locale", "speak", "deliveryMode", "replyToId", "channelId", "serviceUrl", "timestamp",
+    "type",
+    "id",
+    "text",
+    "name",
+    "locale",
+    "speak",
+    "deliveryMode",
+    "replyToId",
+    "channelId",
+    "serviceUrl",
+    "timestamp",
 ];
 const OBJECTS: [&str; 3] = ["from", "recipient", "conversation"];
 

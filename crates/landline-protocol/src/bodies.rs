@@ -124,9 +124,10 @@ fn text(object: &RawObject, name: &'static str) -> Result<Option<String>, Reques
 
 fn bounded(name: &'static str, value: Option<String>) -> Result<Option<String>, RequestBodyError> {
     match value {
-        Some(text) if text.len() > MAX_NAME_BYTES => {
-            Err(RequestBodyError::bad(name, format!("is {} bytes, the limit is {MAX_NAME_BYTES}", text.len())))
-        }
+        Some(text) if text.len() > MAX_NAME_BYTES => Err(RequestBodyError::bad(
+            name,
+            format!("is {} bytes, the limit is {MAX_NAME_BYTES}", text.len()),
+        )),
         other => Ok(other),
     }
 }
@@ -220,7 +221,9 @@ mod tests {
 
     #[test]
     fn names_are_read_whatever_their_case() {
-        let request = TokenRequest::parse(br#"{"User":{"Id":"dl_1","NAME":"Ann"},"TrustedOrigins":["https://a.example"]}"#);
+        let request = TokenRequest::parse(
+            br#"{"User":{"Id":"dl_1","NAME":"Ann"},"TrustedOrigins":["https://a.example"]}"#,
+        );
         let user = ChannelAccount { id: "dl_1".parse().unwrap(), name: Some("Ann".into()) };
         let expected = TokenRequest {
             user: Some(user),
@@ -232,7 +235,8 @@ mod tests {
 
     #[test]
     fn an_empty_body_asks_for_nothing() {
-        for empty in ["", "  ", "null", "{}", r#"{"user":null,"trustedOrigins":null,"conversationId":null}"#] {
+        for empty in ["", "  ", "null", "{}", r#"{"user":null,"trustedOrigins":null,"conversationId":null}"#]
+        {
             assert_eq!(TokenRequest::parse(empty.as_bytes()), Ok(TokenRequest::default()), "{empty:?}");
             assert_eq!(StartRequest::parse(empty.as_bytes()), Ok(StartRequest::default()), "{empty:?}");
         }
@@ -263,7 +267,10 @@ mod tests {
             (r#"{"conversationId":5}"#, "conversationId"),
         ] {
             let error = TokenRequest::parse(bad.as_bytes()).unwrap_err();
-            assert!(matches!(&error, RequestBodyError::Bad { property, .. } if *property == named), "{bad}: {error}");
+            assert!(
+                matches!(&error, RequestBodyError::Bad { property, .. } if *property == named),
+                "{bad}: {error}"
+            );
         }
     }
 

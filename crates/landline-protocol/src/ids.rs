@@ -237,7 +237,9 @@ mod tests {
         let id = ActivityId { conversation: "abc".parse().unwrap(), position: Position::new(42) };
         assert_eq!(id.to_string(), "abc|0000042");
         assert_eq!("abc|0000042".parse::<ActivityId>().unwrap(), id);
-        for bad in ["abc", "abc|", "abc|42", "abc|00000x2", "|0000042", "abc|+000042", "abc|99999999999999999999"] {
+        for bad in
+            ["abc", "abc|", "abc|42", "abc|00000x2", "|0000042", "abc|+000042", "abc|99999999999999999999"]
+        {
             assert!(bad.parse::<ActivityId>().is_err(), "{bad:?}");
         }
     }

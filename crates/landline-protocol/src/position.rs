@@ -53,7 +53,9 @@ pub enum Watermark {
 
 /// A text that is no watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a watermark; send back the `watermark` of the last answer, or `-` to begin at the first activity")]
+#[error(
+    "not a watermark; send back the `watermark` of the last answer, or `-` to begin at the first activity"
+)]
 pub struct InvalidWatermark;
 
 /// The most digits that a `u64` has.
@@ -92,7 +94,8 @@ mod tests {
         check(Some("42"), Some(Watermark::After(Position::new(42))));
         check(Some("0000042"), Some(Watermark::After(Position::new(42))));
         check(Some("18446744073709551615"), Some(Watermark::After(Position::new(u64::MAX))));
-        for bad in ["18446744073709551616", "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "٣", "--", "a", "\0"] {
+        for bad in ["18446744073709551616", "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "٣", "--", "a", "\0"]
+        {
             check(Some(bad), None);
         }
         check(Some(&"0".repeat(21)), None);

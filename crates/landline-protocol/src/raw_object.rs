@@ -54,7 +54,10 @@ impl RawObject {
     ///
     /// Source: Microsoft's samples post `{"User":{"Id":"dl_1"}}` to the token endpoint.
     pub fn get_ignoring_case(&self, name: &str) -> Option<&str> {
-        self.properties.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.get())
+        self.properties
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.get())
     }
 
     /// The value of a property that is a text; `None` where it is absent or anything else.
@@ -113,11 +116,15 @@ impl RawObject {
 
     fn to_raw(&self) -> Box<RawValue> {
         // What `write` makes of names that serde escapes and values that serde read is JSON.
-        String::from_utf8(self.write()).ok().and_then(|text| RawValue::from_string(text).ok()).unwrap_or_default()
+        String::from_utf8(self.write())
+            .ok()
+            .and_then(|text| RawValue::from_string(text).ok())
+            .unwrap_or_default()
     }
 
     fn write(&self) -> Vec<u8> {
-        let size: usize = self.properties.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
+        let size: usize =
+            self.properties.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
         let mut json = Vec::with_capacity(size + 2);
         json.push(b'{');
         for (index, (name, value)) in self.properties.iter().enumerate() {

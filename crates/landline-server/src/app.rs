@@ -10,7 +10,10 @@ use std::time::Duration;
 use anyhow::Context;
 use landline_auth::SiteSecret;
 use landline_core::store::{LogStore, Registry};
-use landline_core::{BotTransport, Clock, Conversations, Delivered, Entropy, Observer, Parts, Retention, limits::SWEEP_INTERVAL};
+use landline_core::{
+    BotTransport, Clock, Conversations, Delivered, Entropy, Observer, Parts, Retention,
+    limits::SWEEP_INTERVAL,
+};
 use landline_protocol::{BotName, SiteName};
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
@@ -134,7 +137,8 @@ async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -
         observer: Arc::new(DeliveryMetrics(Arc::clone(&metrics))),
     });
     // Before the first request: what comes in later is delivered by whoever brings it.
-    let untried = conversations.list_untried().await.context("cannot list deliveries that were not tried yet")?;
+    let untried =
+        conversations.list_untried().await.context("cannot list deliveries that were not tried yet")?;
 
     // Between the two, bots are still heard, so that whoever waits for a bot's answer gets it.
     let closing = CancellationToken::new();
@@ -208,14 +212,20 @@ impl Running {
             // Nothing more can be acknowledged, and what is in memory may differ from what is on disk.
             self.shutdown.cancel();
             self.closing.cancel();
-            anyhow::bail!("the store has failed, and what it holds must be read from disk again: {error}; start the server again");
+            anyhow::bail!(
+                "the store has failed, and what it holds must be read from disk again: {error}; start the server again"
+            );
         }
         self.public.await?;
         self.admin_shutdown.cancel();
         self.admin.await?;
         self.tasks.close();
         if tokio::time::timeout(STREAM_DRAIN, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "Stopped with {} streams or deliveries unfinished", self.tasks.len());
+            tracing::warn!(
+                tasks = self.tasks.len(),
+                "Stopped with {} streams or deliveries unfinished",
+                self.tasks.len()
+            );
         }
         Ok(())
     }
@@ -238,7 +248,9 @@ async fn sweep_regularly(conversations: Conversations, retention: Retention, shu
         }
         match conversations.sweep(&retention).await {
             Ok(0) => {}
-            Ok(forgotten) => tracing::info!(forgotten, "Forgot {forgotten} conversations whose time was over"),
+            Ok(forgotten) => {
+                tracing::info!(forgotten, "Forgot {forgotten} conversations whose time was over")
+            }
             Err(error) => tracing::warn!(%error, "Could not look for conversations whose time is over"),
         }
     }

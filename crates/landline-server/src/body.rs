@@ -83,7 +83,13 @@ mod tests {
         ] {
             assert!(is_json(good), "{good}");
         }
-        for bad in ["text/plain", "application/json; charset=latin1", "application/x-www-form-urlencoded", "", "json"] {
+        for bad in [
+            "text/plain",
+            "application/json; charset=latin1",
+            "application/x-www-form-urlencoded",
+            "",
+            "json",
+        ] {
             assert!(!is_json(bad), "{bad}");
         }
     }

@@ -25,7 +25,9 @@ impl From<Unavailable> for ApiError {
             Unavailable::NotFound => Self::conversation_not_found(),
             // Never 404, which would end the chat for good: the conversation is there, and can be repaired.
             Unavailable::Damaged(damage) => unavailable("this conversation cannot be read now", &damage),
-            Unavailable::Store(error) => unavailable("the store cannot answer now; try again in a moment", &error),
+            Unavailable::Store(error) => {
+                unavailable("the store cannot answer now; try again in a moment", &error)
+            }
         }
     }
 }
@@ -34,9 +36,10 @@ impl From<NotLogged> for ApiError {
     fn from(error: NotLogged) -> Self {
         match error {
             NotLogged::Nothing(error) => error.into(),
-            NotLogged::Unknown(error) => {
-                unavailable("it is not known whether this was kept; send it again with the same clientActivityID", &error)
-            }
+            NotLogged::Unknown(error) => unavailable(
+                "it is not known whether this was kept; send it again with the same clientActivityID",
+                &error,
+            ),
         }
     }
 }
@@ -55,10 +58,15 @@ impl From<SendError> for ApiError {
 
 fn bot_error(error: &SendError, delivered: &Delivered) -> ApiError {
     match delivered {
-        Delivered::Refused { status } => ApiError::bot_failed(format!("{error}: it answered {status}"), Some(*status)),
-        Delivered::NotReached(why) => ApiError::bot_failed(format!("{error}: it was not reached"), None).caused_by(why),
+        Delivered::Refused { status } => {
+            ApiError::bot_failed(format!("{error}: it answered {status}"), Some(*status))
+        }
+        Delivered::NotReached(why) => {
+            ApiError::bot_failed(format!("{error}: it was not reached"), None).caused_by(why)
+        }
         Delivered::Unknown(why) => {
-            ApiError::bot_failed(format!("{error} for certain: its answer cannot be used"), None).caused_by(why)
+            ApiError::bot_failed(format!("{error} for certain: its answer cannot be used"), None)
+                .caused_by(why)
         }
         Delivered::TimedOut => ApiError::bot_timed_out(format!("{error} in time")),
         Delivered::Accepted => ApiError::service_error("an accepted delivery was reported as failed"),
@@ -88,4 +96,3 @@ impl From<RequestBodyError> for ApiError {
 fn unavailable(message: &str, cause: &dyn std::fmt::Display) -> ApiError {
     ApiError::unavailable(message, RETRY_AFTER).caused_by(cause.to_string())
 }
-

@@ -97,7 +97,12 @@ mod tests {
     fn the_configured_one_wins() {
         let host = [("host", "localhost:3000")];
         check(Some("https://bots.example.org"), "10.0.0.1", &host, Some("wss://bots.example.org"));
-        check(Some("http://bots.example.org:8080/line/"), "10.0.0.1", &host, Some("ws://bots.example.org:8080/line"));
+        check(
+            Some("http://bots.example.org:8080/line/"),
+            "10.0.0.1",
+            &host,
+            Some("ws://bots.example.org:8080/line"),
+        );
     }
 
     #[test]
@@ -114,7 +119,8 @@ mod tests {
         check(None, "10.1.2.3", &said, Some("wss://outer"));
         check(None, "::ffff:10.1.2.3", &said, Some("wss://outer"));
         check(None, "192.0.2.1", &said, Some("ws://inner"));
-        let said = [("host", "inner"), ("forwarded", "for=1.2.3.4;host=far;proto=http, host=\"near\";proto=https")];
+        let said =
+            [("host", "inner"), ("forwarded", "for=1.2.3.4;host=far;proto=http, host=\"near\";proto=https")];
         check(None, "10.1.2.3", &said, Some("wss://near"));
         check(None, "10.1.2.3", &[("host", "inner"), ("x-forwarded-proto", "https")], Some("wss://inner"));
     }

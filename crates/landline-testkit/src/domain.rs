@@ -12,8 +12,8 @@ use std::time::Duration;
 use landline_core::store::Created;
 use landline_core::store::memory::MemoryStore;
 use landline_core::{
-    Begin, BotSendError, ClientSend, Conversations, Limits, NoObserver, Parts, SendError, StartConversation,
-    Unavailable,
+    Begin, BotSendError, ClientSend, Conversations, Limits, NoObserver, Parts, Seen, SendError,
+    StartConversation, Unavailable,
 };
 use landline_protocol::{Activity, BotName, ChannelAccount, ConversationId, Position};
 use serde_json::{Value, json};
@@ -137,7 +137,9 @@ impl World {
                 return Ok((all, page.watermark));
             }
             all.extend(
-                page.activities.iter().map(|json| serde_json::from_slice::<Value>(json).expect("JSON")),
+                page.activities
+                    .iter()
+                    .map(|seen: &Seen| serde_json::from_slice::<Value>(&seen.activity).expect("JSON")),
             );
         }
     }

@@ -75,7 +75,8 @@ async fn what_was_not_tried_before_a_crash_is_tried_after_it() {
     world.settle().await;
     world.bot.then(vec![Behaviour::Away; 50]);
     // The process dies while it waits to try again.
-    let sent = tokio::time::timeout(Duration::from_secs(3), world.say(&conversation, "ann", "one", None)).await;
+    let sent =
+        tokio::time::timeout(Duration::from_secs(3), world.say(&conversation, "ann", "one", None)).await;
     assert!(sent.is_err());
     let state = world.disk.delivery(&conversation, Position::new(2)).await.unwrap();
     assert_eq!(state, Some(DeliveryState::Pending));
@@ -96,7 +97,8 @@ async fn what_was_under_way_in_a_crash_is_not_repeated_by_itself() {
     let conversation = world.start("c", Some("ann")).await;
     world.settle().await;
     world.bot.then([Behaviour::Hang]);
-    let sent = tokio::time::timeout(Duration::from_secs(3), world.say(&conversation, "ann", "one", Some("k"))).await;
+    let sent =
+        tokio::time::timeout(Duration::from_secs(3), world.say(&conversation, "ann", "one", Some("k"))).await;
     assert!(sent.is_err());
 
     let restarted = world.restarted();
@@ -147,7 +149,8 @@ async fn replies_in_the_answer_are_logged_before_the_client_is_answered() {
     let answer = json!({"activities": [{"type": "message", "text": "a"}, {"type": "message", "text": "b"}]});
     world.bot.then([Behaviour::Answer(200, answer.to_string())]);
 
-    let sent = json!({"type": "message", "text": "q", "from": {"id": "ann"}, "deliveryMode": "expectReplies"});
+    let sent =
+        json!({"type": "message", "text": "q", "from": {"id": "ann"}, "deliveryMode": "expectReplies"});
     let id = world.send(&conversation, sent).await.unwrap();
 
     let (seen, _) = world.history(&conversation, 0).await.unwrap();
@@ -162,7 +165,10 @@ async fn the_answer_to_an_invoke_is_logged() {
     let world = World::new();
     let conversation = world.start("c", Some("ann")).await;
     world.settle().await;
-    world.bot.then([Behaviour::Answer(200, r#"{"value":{"b":1,"a":2.0}}"#.into()), Behaviour::Answer(501, String::new())]);
+    world.bot.then([
+        Behaviour::Answer(200, r#"{"value":{"b":1,"a":2.0}}"#.into()),
+        Behaviour::Answer(501, String::new()),
+    ]);
 
     let invoke = json!({"type": "invoke", "name": "task/fetch", "from": {"id": "ann"}});
     world.send(&conversation, invoke.clone()).await.unwrap();

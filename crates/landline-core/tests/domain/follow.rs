@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use landline_core::store::{Append, Audience, LogStore, NewRecord};
-use landline_core::{Begin, Limits, Next, Unavailable};
+use landline_core::{Begin, Limits, Next, Seen, Unavailable};
 use landline_protocol::{Position, Timestamp, Watermark};
 use landline_testkit::domain::{Fault, World};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-fn texts(activities: &[bytes::Bytes]) -> Vec<String> {
-    let text = |json: &bytes::Bytes| serde_json::from_slice::<Value>(json).unwrap()["text"].as_str().unwrap().to_owned();
+fn texts(activities: &[Seen]) -> Vec<String> {
+    let text = |seen: &Seen| {
+        serde_json::from_slice::<Value>(&seen.activity).unwrap()["text"].as_str().unwrap().to_owned()
+    };
     activities.iter().map(text).collect()
 }
 
@@ -39,13 +41,13 @@ async fn a_reader_gets_history_and_then_what_comes() {
     world.say(&conversation, "ann", "one", None).await.unwrap();
     let mut reader = world.conversations.follow(&conversation, Position::START).await.unwrap();
 
-    let Next::Activities(page, watermark) = reader.next().await.unwrap() else { panic!() };
-    assert_eq!((texts(&page), watermark.get()), (vec!["one".to_owned()], 2));
+    let Next::Activities(page) = reader.next().await.unwrap() else { panic!() };
+    assert_eq!((texts(&page), page[0].watermark.get()), (vec!["one".to_owned()], 2));
     assert!(timeout(Duration::from_secs(60), reader.next()).await.is_err(), "nothing comes twice");
 
     world.say(&conversation, "ann", "two", None).await.unwrap();
-    let Next::Activities(page, watermark) = reader.next().await.unwrap() else { panic!() };
-    assert_eq!((texts(&page), watermark.get()), (vec!["two".to_owned()], 3));
+    let Next::Activities(page) = reader.next().await.unwrap() else { panic!() };
+    assert_eq!((texts(&page), page[0].watermark.get()), (vec!["two".to_owned()], 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,7 +62,7 @@ async fn a_wake_up_that_is_lost_costs_time_and_nothing_else() {
     world.say(&conversation, "ann", "one", None).await.unwrap();
 
     let (next, _) = read.await.unwrap();
-    let Next::Activities(page, _) = next.unwrap() else { panic!() };
+    let Next::Activities(page) = next.unwrap() else { panic!() };
     assert_eq!(texts(&page), ["one"]);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
@@ -78,7 +80,7 @@ async fn a_reader_that_is_disturbed_all_the_time_looks_into_the_log_all_the_same
 
     for second in 0..20 {
         if let Ok(next) = timeout(Duration::from_secs(1), reader.next()).await {
-            assert!(matches!(next, Ok(Next::Activities(..))), "{next:?} after {second} s");
+            assert!(matches!(next, Ok(Next::Activities(_))), "{next:?} after {second} s");
             return;
         }
     }
@@ -102,12 +104,15 @@ async fn pages_are_bounded_and_complete() {
     let mut expected = Vec::new();
     for n in 0..200 {
         expected.push(format!("m{n}"));
-        world.bot_says(&conversation, json!({"type": "message", "text": format!("m{n}")}), None).await.unwrap();
+        world
+            .bot_says(&conversation, json!({"type": "message", "text": format!("m{n}")}), None)
+            .await
+            .unwrap();
     }
     let mut reader = world.conversations.follow(&conversation, Position::START).await.unwrap();
     let mut read = Vec::new();
     while read.len() < 200 {
-        let Next::Activities(page, _) = reader.next().await.unwrap() else { panic!() };
+        let Next::Activities(page) = reader.next().await.unwrap() else { panic!() };
         assert!(page.len() <= 3);
         read.extend(texts(&page));
     }
@@ -126,7 +131,7 @@ async fn many_readers_see_the_same_while_writers_write() {
             while seen.len() < 200 {
                 // Dropped again and again in the middle of waiting, as by a socket that is pinged.
                 let Ok(next) = timeout(Duration::from_millis(1), reader.next()).await else { continue };
-                if let Next::Activities(page, _) = next.unwrap() {
+                if let Next::Activities(page) = next.unwrap() {
                     seen.extend(texts(&page));
                 }
             }
@@ -156,7 +161,8 @@ async fn a_watermark_ahead_of_the_log_is_taken_back_to_its_end() {
     let conversation = world.start("c", Some("ann")).await;
     world.say(&conversation, "ann", "one", None).await.unwrap();
     assert_eq!(world.history(&conversation, 1_000_000).await.unwrap(), (vec![], Position::new(2)));
-    let begin = world.conversations.begin(&conversation, Begin::After(Position::new(u64::MAX))).await.unwrap();
+    let begin =
+        world.conversations.begin(&conversation, Begin::After(Position::new(u64::MAX))).await.unwrap();
     assert_eq!(begin.get(), 2);
     assert_eq!(world.conversations.begin(&conversation, Begin::Now).await.unwrap().get(), 2);
 }
@@ -197,7 +203,7 @@ async fn typing_is_for_those_who_are_there_and_moves_no_watermark() {
     let page = loop {
         match timeout(Duration::from_secs(60), reader.next()).await.unwrap().unwrap() {
             Next::Transient(_) => typings += 1,
-            Next::Activities(page, _) => break page,
+            Next::Activities(page) => break page,
         }
     };
     assert_eq!(texts(&page), ["done"]);
@@ -232,13 +238,11 @@ async fn what_the_store_said_before_a_deletion_is_not_believed_after_it() {
     let conversation = world.start("c", Some("ann")).await;
     let restarted = world.restarted();
     restarted.disk.slow_next_head(Duration::from_secs(1));
-    let (followed, deleted) = tokio::join!(
-        restarted.conversations.follow(&conversation, Position::START),
-        async {
+    let (followed, deleted) =
+        tokio::join!(restarted.conversations.follow(&conversation, Position::START), async {
             tokio::time::sleep(Duration::from_millis(10)).await;
             restarted.conversations.delete(&conversation).await
-        }
-    );
+        });
     deleted.unwrap();
     assert!(matches!(followed, Err(Unavailable::NotFound)), "{followed:?}");
 }

@@ -50,7 +50,11 @@ async fn the_oldest_of_too_many_activities_are_forgotten_and_readers_are_told() 
     let restarted = world.restarted();
     assert_eq!(restarted.texts(&conversation).await, ["c", "d", "e"]);
     for (watermark, expired) in [(2, true), (3, false), (0, false)] {
-        let begin = restarted.conversations.begin(&conversation, Begin::After(Position::new(watermark))).await.unwrap();
+        let begin = restarted
+            .conversations
+            .begin(&conversation, Begin::After(Position::new(watermark)))
+            .await
+            .unwrap();
         let mut reader = restarted.conversations.follow(&conversation, begin).await.unwrap();
         assert_eq!(reader.history().await.unwrap().expired, expired, "{watermark}");
     }

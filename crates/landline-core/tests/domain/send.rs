@@ -40,7 +40,8 @@ async fn the_user_of_the_token_wins() {
     let conversation = world.start("c", None).await;
     let user = ChannelAccount { id: "ann".parse().unwrap(), name: Some("Ann".into()) };
     let activity = Activity::parse(br#"{"type":"message","from":{"id":"mallory"}}"#).unwrap();
-    let send = ClientSend { conversation: conversation.clone(), user: Some(user), activity, idempotency_key: None };
+    let send =
+        ClientSend { conversation: conversation.clone(), user: Some(user), activity, idempotency_key: None };
 
     world.conversations.send_from_client(send).await.unwrap();
 
@@ -102,13 +103,10 @@ async fn a_repeat_while_the_first_is_under_way_joins_it() {
     world.settle().await;
     world.bot.then([Behaviour::Slow(Duration::from_secs(5), 200)]);
 
-    let (first, repeat) = tokio::join!(
-        world.say(&conversation, "ann", "one", Some("k1")),
-        async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            world.say(&conversation, "ann", "one", Some("k1")).await
-        }
-    );
+    let (first, repeat) = tokio::join!(world.say(&conversation, "ann", "one", Some("k1")), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.say(&conversation, "ann", "one", Some("k1")).await
+    });
 
     assert_eq!(first.unwrap(), repeat.unwrap());
     assert_eq!(world.bot.texts(), ["one"]);
@@ -124,7 +122,9 @@ async fn a_repeat_gives_a_bot_that_refused_one_more_chance() {
     let refused = world.say(&conversation, "ann", "one", Some("k1")).await.unwrap_err();
     let id = world.say(&conversation, "ann", "one", Some("k1")).await.unwrap();
 
-    assert!(matches!(refused, SendError::Bot { id: first, delivered: Delivered::Refused { status: 500 } } if first == id));
+    assert!(
+        matches!(refused, SendError::Bot { id: first, delivered: Delivered::Refused { status: 500 } } if first == id)
+    );
     assert_eq!(world.bot.texts(), ["one", "one"]);
     assert_eq!(world.texts(&conversation).await, ["one"]);
 }
@@ -196,7 +196,8 @@ async fn a_sender_who_hangs_up_cancels_nothing() {
     let world = World::new();
     let conversation = world.start("c", Some("ann")).await;
     world.disk.then([Fault::Slow(Duration::from_secs(1))]);
-    let hung_up = tokio::time::timeout(Duration::from_millis(10), world.say(&conversation, "ann", "one", None)).await;
+    let hung_up =
+        tokio::time::timeout(Duration::from_millis(10), world.say(&conversation, "ann", "one", None)).await;
     assert!(hung_up.is_err());
     world.settle().await;
     assert_eq!(world.texts(&conversation).await, ["one"]);
@@ -255,7 +256,10 @@ async fn a_reply_refers_only_to_what_clients_can_see() {
 async fn a_bot_speaks_as_itself_and_only_in_its_own_conversations() {
     let world = World::new();
     let conversation = world.start("c", None).await;
-    world.bot_says(&conversation, json!({"type": "message", "from": {"id": "ann", "name": "Robby"}}), None).await.unwrap();
+    world
+        .bot_says(&conversation, json!({"type": "message", "from": {"id": "ann", "name": "Robby"}}), None)
+        .await
+        .unwrap();
     let (seen, _) = world.history(&conversation, 0).await.unwrap();
     assert_eq!(seen[0]["from"], json!({"id": "bot", "name": "Robby", "role": "bot"}));
 

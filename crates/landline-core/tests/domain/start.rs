@@ -35,7 +35,10 @@ async fn an_unknown_user_is_announced_with_the_first_activity() {
     world.settle().await;
 
     let taken = world.bot.taken();
-    let seen: Vec<_> = taken.iter().map(|a| a["text"].as_str().unwrap_or_else(|| a["from"]["id"].as_str().unwrap())).collect();
+    let seen: Vec<_> = taken
+        .iter()
+        .map(|a| a["text"].as_str().unwrap_or_else(|| a["from"]["id"].as_str().unwrap()))
+        .collect();
     assert_eq!(seen, ["bot", "ann", "one", "bob", "two", "three"]);
     assert_eq!(taken[1]["membersAdded"], json!([{"id": "ann"}]));
 }

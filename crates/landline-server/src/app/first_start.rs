@@ -35,7 +35,8 @@ pub(super) async fn prepare(
     entropy: &dyn Entropy,
     public: SocketAddr,
 ) -> anyhow::Result<Prepared> {
-    let (key_ring, _) = get_or_make(registry, Table::TokenKeys, KEY_RING, || KeyRing::new(token_key(entropy))).await?;
+    let (key_ring, _) =
+        get_or_make(registry, Table::TokenKeys, KEY_RING, || KeyRing::new(token_key(entropy))).await?;
     let mut prepared = Prepared {
         sites: HashMap::new(),
         key_ring,
@@ -45,19 +46,24 @@ pub(super) async fn prepare(
     };
     for site in &config.sites {
         let secrets = site_secrets(site, registry, entropy, &mut prepared.new_secrets).await?;
-        prepared.sites.insert(site.name.clone(), Site {
-            name: site.name.clone(),
-            bot: site.bot.clone(),
-            secrets,
-            token_lifetime: site.token_lifetime,
-            empty_watermark_is_history: site.empty_watermark_is_history,
-        });
+        prepared.sites.insert(
+            site.name.clone(),
+            Site {
+                name: site.name.clone(),
+                bot: site.bot.clone(),
+                secrets,
+                token_lifetime: site.token_lifetime,
+                empty_watermark_is_history: site.empty_watermark_is_history,
+            },
+        );
     }
     let base = bot_base(config, public);
     for bot in &config.bots {
         // Kept as it is, not as a digest: it is part of the address that the bot is told with every activity.
-        let (capability, _) = get_or_make(registry, Table::BotCapabilities, bot.name.as_str(), || capability(entropy)).await?;
-        let secret = SiteSecret::from_text(&capability).context("the registry holds a capability that is too weak")?;
+        let (capability, _) =
+            get_or_make(registry, Table::BotCapabilities, bot.name.as_str(), || capability(entropy)).await?;
+        let secret =
+            SiteSecret::from_text(&capability).context("the registry holds a capability that is too weak")?;
         let known = SiteSecrets { first: Some(secret.digest()), second: None };
         prepared.bot_capabilities.push((bot.name.clone(), known));
         prepared.service_urls.extend([service_url(&base, bot, &capability)]);

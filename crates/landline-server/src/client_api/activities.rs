@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use landline_core::{Begin, ClientSend, History, Next};
+use landline_core::{Begin, ClientSend, History, Next, Seen};
 use landline_protocol::{ActivitySet, ResourceResponse};
 use tokio::time::timeout;
 
@@ -65,7 +65,8 @@ pub(super) async fn poll(
     let conversation = &participant.conversation;
     let after = app.conversations.begin(conversation, begin).await?;
     let mut follower = app.conversations.follow(conversation, after).await?;
-    let History { mut activities, mut watermark, expired } = follower.history().await?;
+    let History { activities, mut watermark, expired } = follower.history().await?;
+    let mut activities = bodies(activities);
     if activities.is_empty() && wait > Duration::ZERO {
         app.metrics.poll_held();
         let next = tokio::select! {
@@ -74,7 +75,7 @@ pub(super) async fn poll(
         };
         watermark = follower.position();
         activities = match next {
-            Some(Next::Activities(activities, _)) => activities,
+            Some(Next::Activities(activities)) => bodies(activities),
             Some(Next::Transient(activity)) => vec![activity],
             None => Vec::new(),
         };
@@ -86,4 +87,8 @@ pub(super) async fn poll(
         headers.insert(HISTORY_EXPIRED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+fn bodies(activities: Vec<Seen>) -> Vec<Bytes> {
+    activities.into_iter().map(|seen| seen.activity).collect()
 }

@@ -70,7 +70,10 @@ pub(super) async fn reconnect(
     let token = match &caller.token {
         Some(token) => tokens::refreshed(&app, &caller.site, token),
         None => {
-            let user = facts.user.clone().map(|id| landline_protocol::ChannelAccount { id, name: facts.user_name.clone() });
+            let user = facts
+                .user
+                .clone()
+                .map(|id| landline_protocol::ChannelAccount { id, name: facts.user_name.clone() });
             tokens::new_token(&app, &caller.site, conversation, user, Vec::new())
         }
     };
@@ -95,13 +98,16 @@ fn conversation_body(
         expires: now.plus(STREAM_TICKET_TTL),
         id: app.unique_id(),
     };
-    let ticket = ticket.sign(&app.key_ring, now).map_err(|error| ApiError::bad_argument(error.to_string()))?;
+    let ticket =
+        ticket.sign(&app.key_ring, now).map_err(|error| ApiError::bad_argument(error.to_string()))?;
     let base = app.public_url.web_socket_base(headers, peer.0.ip()).ok_or_else(|| {
         ApiError::bad_argument("the request has no usable host header, and the server no public_url")
     })?;
     let conversation = &token.conversation;
     Ok(ConversationBody {
-        stream_url: format!("{base}/v3/directline/conversations/{conversation}/stream?watermark={start}&t={ticket}"),
+        stream_url: format!(
+            "{base}/v3/directline/conversations/{conversation}/stream?watermark={start}&t={ticket}"
+        ),
         token: tokens::sign(app, site, token)?,
         reference_grammar_id: site.bot.to_string(),
     })

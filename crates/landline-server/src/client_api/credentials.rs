@@ -47,7 +47,8 @@ impl FromRequestParts<App> for Caller {
 /// The text behind `Bearer`.
 fn presented(parts: &Parts) -> Result<String, ApiError> {
     let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
-    let malformed = || ApiError::unauthorized("send one authorization header: Bearer and a site secret or a token");
+    let malformed =
+        || ApiError::unauthorized("send one authorization header: Bearer and a site secret or a token");
     let header = headers.next().map(|header| header.to_str().map_err(|_| malformed())).transpose()?;
     if headers.next().is_some() {
         return Err(malformed());
@@ -57,7 +58,9 @@ fn presented(parts: &Parts) -> Result<String, ApiError> {
 
 /// Unknown secrets and forged tokens get the same answer, so that neither can be told from the other.
 fn not_opened() -> ApiError {
-    ApiError::forbidden("these credentials open nothing here; check the secret or ask the site for a new token")
+    ApiError::forbidden(
+        "these credentials open nothing here; check the secret or ask the site for a new token",
+    )
 }
 
 pub(super) fn token_error(error: TokenError) -> ApiError {

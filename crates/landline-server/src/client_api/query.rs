@@ -23,9 +23,9 @@ pub(super) fn watermark(query: Option<&str>) -> Result<Watermark, ApiError> {
 pub(super) fn wait(query: Option<&str>) -> Result<Duration, ApiError> {
     let Some(text) = parameter(query, "wait") else { return Ok(Duration::ZERO) };
     let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_POLL_WAIT.as_secs());
-    seconds
-        .map(Duration::from_secs)
-        .ok_or_else(|| ApiError::bad_argument(format!("wait: send whole seconds from 0 to {}", MAX_POLL_WAIT.as_secs())))
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        ApiError::bad_argument(format!("wait: send whole seconds from 0 to {}", MAX_POLL_WAIT.as_secs()))
+    })
 }
 
 #[cfg(test)]

@@ -7,13 +7,15 @@
 //! read, within a limit, and ignored.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::response::Response;
+use futures_util::SinkExt;
 use landline_auth::StreamTicket;
-use landline_core::{Follower, Next, Unavailable};
+use landline_core::{Follower, Next, Seen, Unavailable};
 use landline_protocol::{ActivitySet, Watermark};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -145,9 +147,7 @@ impl Stream {
                 }
             };
             match next {
-                Some(Ok(Next::Activities(activities, watermark))) => {
-                    self.send(ActivitySet::to_json(&activities, watermark)).await?;
-                }
+                Some(Ok(Next::Activities(activities))) => self.send_each(&activities).await?,
                 Some(Ok(Next::Transient(activity))) => {
                     self.send(ActivitySet::transient_to_json(&activity)).await?
                 }
@@ -189,9 +189,22 @@ impl Stream {
             if history.activities.is_empty() {
                 break;
             }
-            self.send(ActivitySet::to_json(&history.activities, history.watermark)).await?;
+            self.send_each(&history.activities).await?;
         }
         Ok(())
+    }
+
+    /// A page, each activity in a frame of its own: the stock client hands out what is in a frame one per timer tick, and
+    /// mixes it with what is in the next frame where that comes meanwhile.
+    async fn send_each(&mut self, activities: &[Seen]) -> Result<(), End> {
+        let page = async {
+            for seen in activities {
+                let frame = ActivitySet::to_json([&seen.activity], seen.watermark);
+                self.socket.feed(Message::Text(frame.into())).await?;
+            }
+            self.socket.flush().await
+        };
+        in_time(self.app.stream.frame_timeout, page).await
     }
 
     async fn send(&mut self, text: String) -> Result<(), End> {
@@ -199,11 +212,15 @@ impl Stream {
     }
 
     async fn put(&mut self, message: Message) -> Result<(), End> {
-        match timeout(self.app.stream.frame_timeout, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::silent(SocketClosed::Client)),
-            Err(_) => Err(End::silent(SocketClosed::Slow)),
-        }
+        in_time(self.app.stream.frame_timeout, self.socket.send(message)).await
+    }
+}
+
+async fn in_time(limit: Duration, sent: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
+    match timeout(limit, sent).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(End::silent(SocketClosed::Client)),
+        Err(_) => Err(End::silent(SocketClosed::Slow)),
     }
 }
 

@@ -20,7 +20,9 @@ pub(super) async fn generate(
     JsonBytes(body): JsonBytes,
 ) -> Result<Json<TokenBody>, ApiError> {
     if caller.token.is_some() {
-        return Err(ApiError::forbidden("a token cannot issue tokens; call this from a service, with the site's secret"));
+        return Err(ApiError::forbidden(
+            "a token cannot issue tokens; call this from a service, with the site's secret",
+        ));
     }
     let request = TokenRequest::parse(&body)?;
     let conversation = match request.conversation_id {
@@ -42,7 +44,9 @@ pub(super) async fn generate(
 /// Source: Direct Line 3.0, "Refresh a Direct Line token".
 pub(super) async fn refresh(State(app): State<App>, caller: Caller) -> Result<Json<TokenBody>, ApiError> {
     let Some(token) = &caller.token else {
-        return Err(ApiError::forbidden("only a token can be refreshed; a secret is valid until it is exchanged"));
+        return Err(ApiError::forbidden(
+            "only a token can be refreshed; a secret is valid until it is exchanged",
+        ));
     };
     sign(&app, &caller.site, &refreshed(&app, &caller.site, token)).map(Json)
 }
@@ -75,7 +79,8 @@ pub(super) fn refreshed(app: &App, site: &Site, token: &ClientToken) -> ClientTo
 
 /// The answer that carries a token.
 pub(super) fn sign(app: &App, site: &Site, token: &ClientToken) -> Result<TokenBody, ApiError> {
-    let text = token.sign(&app.key_ring, app.now()).map_err(|error| ApiError::bad_argument(error.to_string()))?;
+    let text =
+        token.sign(&app.key_ring, app.now()).map_err(|error| ApiError::bad_argument(error.to_string()))?;
     let expires_in = site.token_lifetime.as_secs();
     Ok(TokenBody { conversation_id: token.conversation.clone(), token: text, expires_in })
 }

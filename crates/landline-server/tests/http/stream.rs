@@ -82,16 +82,34 @@ async fn history_first_then_what_happens_own_activities_included() {
 }
 
 #[tokio::test]
-async fn the_bytes_on_the_stream_are_those_of_the_poll() {
+async fn each_activity_has_a_frame_and_a_watermark_of_its_own() {
     let server = TestServer::start().await;
     let ann = server.person("ann").await;
-    ann.say("one").await;
-    server.bot_actor().say(&ann.conversation, "two").await;
-    let polled = ann.poll("").await.expect(200).body;
-
-    let Frame::Set(_, text) = Socket::open(&ann.stream_url).await.next().await else { panic!("no set") };
-
-    assert_eq!(text.as_bytes(), &polled[..]);
+    let texts: Vec<String> = (0..150).map(|n| n.to_string()).collect();
+    for text in &texts {
+        server.bot_actor().say(&ann.conversation, text).await;
+    }
+    let mut stream = Socket::open(&ann.stream_url).await;
+    for (n, text) in texts.iter().enumerate() {
+        // The stock client hands out what is in one frame bit by bit, and mixes it with what is in the next one.
+        let Frame::Set(set, frame) = stream.next().await else { panic!("no set") };
+        assert_eq!(set["activities"].as_array().map(Vec::len), Some(1));
+        assert_eq!(set["activities"][0]["text"], text.as_str());
+        let watermark = set["watermark"].as_str().expect("a watermark");
+        let activity =
+            frame.strip_prefix("{\"activities\":[").and_then(|rest| rest.split("],\"watermark\"").next());
+        if n % 30 == 0 {
+            let rest = ann.poll(&format!("?watermark={watermark}")).await.expect(200);
+            assert_eq!(rest.texts().first(), texts.get(n + 1), "behind {watermark}");
+            let before = watermark.parse::<u64>().expect("a number") - 1;
+            let polled = ann.poll(&format!("?watermark={before}")).await.expect(200).body;
+            let polled = String::from_utf8(polled.to_vec()).expect("UTF-8");
+            assert!(
+                polled.starts_with(&format!("{{\"activities\":[{}", activity.expect("one"))),
+                "{polled} {frame}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

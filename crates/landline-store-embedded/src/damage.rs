@@ -77,6 +77,19 @@ async fn read(store: &EmbeddedStore, conversation: &str, after: u64) -> Result<P
     store.read(&id(conversation), at(after), ALL).await
 }
 
+/// Record by record; a wrong one is not handed out because a page ends with it.
+async fn in_small_pages(store: &EmbeddedStore, conversation: &str) -> Result<Vec<Record>, ReadError> {
+    let mut all: Vec<Record> = Vec::new();
+    loop {
+        let after = all.last().map_or(Position::START, |record| record.position);
+        let page = store.read(&id(conversation), after, PageLimit { records: 1, bytes: 1 }).await?;
+        if page.records.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page.records);
+    }
+}
+
 #[track_caller]
 fn assert_damaged<T: std::fmt::Debug>(outcome: Result<T, ReadError>) {
     assert!(
@@ -112,6 +125,7 @@ async fn check(seen: Seen, kept: u64, change: impl FnOnce(&Tables)) {
 
     let store = open(&folder);
     assert_damaged(read(&store, "b", 0).await);
+    assert_damaged(in_small_pages(&store, "b").await);
     if seen == Seen::ByAll {
         assert_damaged(store.head(&id("b")).await);
         assert_damaged(store.delivery(&id("b"), at(1)).await);
@@ -265,6 +279,31 @@ async fn a_record_behind_the_end_is_found() {
         put(tables, Keep::Records, place, Some(value));
     })
     .await;
+}
+
+/// A page that ends with the last record says no more about it than a page that goes beyond.
+#[tokio::test]
+async fn a_page_that_ends_at_a_wrong_record_is_not_handed_out() {
+    let folder = filled().await;
+    let opened = tables(&folder);
+    for (conversation, position) in [("b", RECORDS), ("c", RECORDS + 1)] {
+        let place = keys::place(&id(conversation), at(position));
+        let before = keys::place(&id(conversation), at(position - 1));
+        let link = StoredRecord::decode(&before, at(position - 1), &get(&opened, Keep::Records, &before))
+            .unwrap()
+            .link();
+        let new = append("x", position).records.remove(0).0;
+        let (value, _) = StoredRecord::encode(&place, link, None, &new);
+        put(&opened, Keep::Records, place, Some(value));
+    }
+    drop(opened);
+
+    let store = open(&folder);
+    let limit = PageLimit { records: 1, bytes: 1 };
+    for (conversation, after) in [("b", RECORDS - 1), ("c", RECORDS)] {
+        let outcome = store.read(&id(conversation), at(after), limit).await;
+        assert!(matches!(outcome, Err(ReadError::Damaged(_))), "{outcome:?}");
+    }
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 
 use fjall::{Database, Keyspace, Readable as _};
@@ -78,7 +79,7 @@ impl Tables {
         let heads =
             heads.pop().ok_or_else(|| OpenError::damaged(path, "the keyspace of heads is missing"))?;
         let space = Space::new(path.to_owned(), options.reserve_bytes);
-        Ok(Self { log, keeps, second, heads, space, _lock: lock })
+        Ok(Self { log, keeps, second, heads, space, deletions: AtomicU64::new(0), _lock: lock })
     }
 }
 

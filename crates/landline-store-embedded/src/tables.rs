@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::ops::Bound;
+use std::sync::atomic::AtomicU64;
 
 use fjall::{Database, Guard, Keyspace, PersistMode, Readable as _, Snapshot, UserKey, UserValue};
 
@@ -55,6 +56,8 @@ pub(crate) struct Tables {
     pub(crate) second: Database,
     pub(crate) heads: Keyspace,
     pub(crate) space: Space,
+    /// How many deletions there were: told after they took the second head, before they take the first.
+    pub(crate) deletions: AtomicU64,
     /// Held until everything above is closed, so it has to be the last field.
     pub(crate) _lock: File,
 }

@@ -37,7 +37,7 @@ impl Group<'_> {
         let piece =
             self.expired(conversation, head, through).map_err(|trouble| trouble.for_append(conversation))?;
         self.remove_all(piece.keys);
-        self.set_log(conversation, Log { now: Some(piece.head), closed: true, ..log });
+        self.set_log(conversation, Log { now: Some(piece.head), ..log });
         Ok(piece.last)
     }
 
@@ -115,7 +115,7 @@ impl Group<'_> {
             let value = encode_mark(&mark);
             self.put(Keep::State, mark, value);
         }
-        self.set_log(conversation, Log { before: None, now: None, closed: true });
+        self.set_log(conversation, Log { before: None, now: None });
         Ok(all)
     }
 

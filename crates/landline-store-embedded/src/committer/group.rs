@@ -1,9 +1,10 @@
 //! Requests that share one commit: what they will write, seen already by those that come later in the group.
 //!
-//! Requests that look through many keys of a conversation (`expire`, `delete`, `repair`) look at the disk only;
-//! so they want to be the first and the last of their conversation in a group.
+//! Requests that look through many keys of a conversation (`expire`, `delete`, `repair`) look at the disk only; so
+//! they want to be the first of their conversation in a group.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use landline_core::store::{AppendError, PutError, StoreError};
 use landline_protocol::ConversationId;
@@ -41,8 +42,6 @@ pub(super) struct Log {
     pub(super) before: Option<StoredHead>,
     /// As it will be.
     pub(super) now: Option<StoredHead>,
-    /// Nothing more may be done to it in this group.
-    pub(super) closed: bool,
 }
 
 impl<'a> Group<'a> {
@@ -63,23 +62,14 @@ impl<'a> Group<'a> {
     pub(super) fn take(&mut self, request: Request) -> Step {
         match request {
             Request::Create(create, answer) => {
-                if self.closed(&create.conversation) {
-                    return Step::Again(Request::Create(create, answer));
-                }
                 let outcome = self.create(create);
                 self.answer(answer, outcome);
             }
             Request::Append(append, answer) => {
-                if self.closed(&append.conversation) {
-                    return Step::Again(Request::Append(append, answer));
-                }
                 let outcome = self.append(append);
                 self.answer(answer, outcome);
             }
             Request::SetDelivery(conversation, position, state, answer) => {
-                if self.closed(&conversation) {
-                    return Step::Again(Request::SetDelivery(conversation, position, state, answer));
-                }
                 let outcome = self.set_delivery(&conversation, position, state);
                 self.answer(answer, outcome);
             }
@@ -121,10 +111,6 @@ impl<'a> Group<'a> {
         self.logs.contains_key(conversation)
     }
 
-    fn closed(&self, conversation: &ConversationId) -> bool {
-        self.logs.get(conversation).is_some_and(|log| log.closed)
-    }
-
     /// The conversation as this group leaves it so far.
     pub(super) fn log(&mut self, conversation: &ConversationId) -> Result<Log, Trouble> {
         if let Some(log) = self.logs.get(conversation) {
@@ -134,7 +120,7 @@ impl<'a> Group<'a> {
             Some(head) => Some(head),
             None => self.tables.settled(conversation)?.map(|(_, head)| head),
         };
-        Ok(Log { before: head, now: head, closed: false })
+        Ok(Log { before: head, now: head })
     }
 
     /// Sets what becomes of a conversation. Its head is written at the end, once.
@@ -225,6 +211,7 @@ impl<'a> Group<'a> {
                 let why = failed(&error);
                 return (Committed::Refused(why.clone()), Some(why));
             }
+            self.tables.deletions.fetch_add(1, Ordering::Release);
         }
         let writes = std::mem::take(&mut self.writes).into_iter();
         match self.tables.commit(writes.map(|((keep, key), value)| (keep, (key, value)))) {

@@ -52,7 +52,7 @@ impl Group<'_> {
             self.remove(keep, key);
         }
         self.put_facts(conversation, &mut head, &facts);
-        self.set_log(conversation, Log { before: None, now: Some(head), closed: true });
+        self.set_log(conversation, Log { before: None, now: Some(head) });
         Ok(Repaired { kept, tail: head.tail })
     }
 

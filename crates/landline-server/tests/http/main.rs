@@ -16,6 +16,7 @@ mod reconnect;
 mod send;
 mod start;
 mod stop;
+mod storm;
 mod stream;
 mod stream_bounds;
 mod tokens;

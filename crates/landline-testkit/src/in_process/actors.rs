@@ -62,6 +62,11 @@ pub struct Person {
 }
 
 impl Person {
+    /// Somebody else in the same conversation, with a token of their own.
+    pub fn beside(&self, name: &str, token: &str) -> Self {
+        Self { name: name.to_owned(), token: token.to_owned(), ..self.clone() }
+    }
+
     /// The path of the conversation, and what stands behind it.
     pub fn path(&self, rest: &str) -> String {
         format!("/v3/directline/conversations/{}{rest}", self.conversation)

@@ -66,6 +66,13 @@ impl Disk {
         self.writes_fail.store(fail, Ordering::SeqCst);
     }
 
+    /// Reads and writes work again; what is damaged stays so.
+    pub fn heal(&self) {
+        self.fail_reads(false);
+        self.fail_heads(false);
+        self.fail_writes(false);
+    }
+
     /// From now on, what begins a conversation is written at once and acknowledged so much later.
     pub fn slow_creates(&self, by: Duration) {
         self.creates_take.store(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);

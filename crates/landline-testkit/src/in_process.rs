@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
+use landline_core::store::Registry;
 use landline_server::app::Running;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -46,12 +47,14 @@ pub struct TestServer {
     pub service_url: String,
     /// The same for [`OTHER_BOT`].
     pub other_service_url: String,
+    registry: Arc<dyn Registry>,
+    builder: Builder,
     shutdown: CancellationToken,
     /// Stops the server with the test.
     _stop: DropGuard,
     finished: JoinHandle<anyhow::Result<()>>,
     /// Holds the data of the embedded store, where there is one.
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<Arc<tempfile::TempDir>>,
 }
 
 impl TestServer {
@@ -109,8 +112,22 @@ impl TestServer {
         tokio::time::timeout(Duration::from_secs(60), self.finished).await??
     }
 
-    pub(crate) fn assemble(parts: Assembled) -> Self {
-        let Assembled { running, clock, bot, disk, shutdown, folder } = parts;
+    /// Another process over the same data: what was only in memory is gone. The bot and the clock remember.
+    ///
+    /// This one goes on until it is stopped or dropped; as after a crash, nothing tells it.
+    pub async fn restarted(&self) -> Self {
+        let lasting = Lasting {
+            disk: Arc::clone(&self.disk),
+            registry: Arc::clone(&self.registry),
+            clock: Arc::clone(&self.clock),
+            bot: Arc::clone(&self.bot),
+            folder: self.folder.clone(),
+        };
+        self.builder.clone().start_over(lasting).await
+    }
+
+    fn assemble(running: Running, lasting: Lasting, builder: Builder, shutdown: CancellationToken) -> Self {
+        let Lasting { disk, registry, clock, bot, folder } = lasting;
         let url = |name: &str| running.service_urls[&name.parse().expect("a name")].clone();
         let (address, admin) = (running.public_addr, running.admin_addr);
         let (service_url, other_service_url) = (url(BOT), url(OTHER_BOT));
@@ -124,19 +141,21 @@ impl TestServer {
             disk,
             service_url,
             other_service_url,
+            registry,
+            builder,
             _stop: shutdown.clone().drop_guard(),
             shutdown,
             finished,
-            _folder: folder,
+            folder,
         }
     }
 }
 
-pub(crate) struct Assembled {
-    pub(crate) running: Running,
-    pub(crate) clock: Arc<ManualClock>,
-    pub(crate) bot: Arc<ScriptedBot>,
-    pub(crate) disk: Arc<Disk>,
-    pub(crate) shutdown: CancellationToken,
-    pub(crate) folder: Option<tempfile::TempDir>,
+/// What one process leaves to the next one, and what is around both.
+struct Lasting {
+    disk: Arc<Disk>,
+    registry: Arc<dyn Registry>,
+    clock: Arc<ManualClock>,
+    bot: Arc<ScriptedBot>,
+    folder: Option<Arc<tempfile::TempDir>>,
 }

@@ -25,16 +25,39 @@ fn every_call(server: &TestServer, ann: &Person) -> Vec<Call> {
     ]
 }
 
-/// Starts a conversation, and makes the server forget what it has of it in memory.
-async fn cold(builder: landline_testkit::in_process::Builder) -> (TestServer, Person) {
+/// A conversation with something in it that is too large to be kept in memory, so that it must be read.
+async fn with_history(builder: landline_testkit::in_process::Builder) -> (TestServer, Person) {
     let server = builder.start().await;
     let ann = server.person("ann").await;
     (server, ann)
 }
 
 #[tokio::test]
+async fn a_conversation_that_is_found_damaged_after_a_restart_is_503_for_whoever_asks() {
+    let (before, ann) = with_history(TestServer::builder()).await;
+    let bob = before.person("bob").await;
+    ann.say("there").await;
+    before.disk.damage(&ann.conversation);
+
+    let server = before.restarted().await;
+
+    let (ann, bob) = (ann.at(server.address), bob.at(server.address));
+    for call in every_call(&server, &ann) {
+        let what = format!("{call:?}");
+        let reply = call.send().await;
+        assert_eq!(reply.refusal(), (503, "ServiceUnavailable".to_owned()), "{what}");
+        looks_like_a_refusal(&reply, 503, "ServiceUnavailable");
+    }
+    let url = ann.stream_url.replace(&before.address.to_string(), &server.address.to_string());
+    let refused = Opening::default().open(&url).await.expect_err("nothing to stream");
+    looks_like_a_refusal(&refused, 503, "ServiceUnavailable");
+    bob.say("unharmed").await;
+    assert_eq!(bob.texts().await, ["unharmed"]);
+}
+
+#[tokio::test]
 async fn a_damaged_conversation_is_503_for_whoever_asks() {
-    let (server, ann) = cold(TestServer::builder()).await;
+    let (server, ann) = with_history(TestServer::builder()).await;
     let bob = server.person("bob").await;
     // Too large to be kept in memory, so that it must be read.
     ann.say(&"x".repeat(100_000)).await;
@@ -58,7 +81,7 @@ async fn a_damaged_conversation_is_503_for_whoever_asks() {
 
 #[tokio::test]
 async fn a_store_that_cannot_be_read_is_503_and_heals() {
-    let (server, ann) = cold(TestServer::builder()).await;
+    let (server, ann) = with_history(TestServer::builder()).await;
     let secret_started = server.post("/v3/directline/conversations").bearer(SECRET).send().await.expect(201);
     let never =
         format!("/v3/directline/conversations/{}x/activities", &secret_started.text("conversationId")[1..]);
@@ -84,7 +107,7 @@ async fn a_store_that_cannot_be_read_is_503_and_heals() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_what_is_new_and_serves_what_is_old() {
-    let (server, ann) = cold(TestServer::builder()).await;
+    let (server, ann) = with_history(TestServer::builder()).await;
     ann.say("old").await;
     server.disk.fail_writes(true);
     ann.send(&message("ann", "new")).send().await.refused(503, "ServiceUnavailable");
@@ -99,7 +122,7 @@ async fn a_full_disk_refuses_what_is_new_and_serves_what_is_old() {
 
 #[tokio::test]
 async fn what_was_written_without_a_word_is_shown_to_a_socket_all_the_same() {
-    let (server, ann) = cold(TestServer::builder()).await;
+    let (server, ann) = with_history(TestServer::builder()).await;
     let mut stream = ann.stream("").await;
     // Written, but neither the append nor the look at the log after it said so: no wake-up.
     server.disk.then([landline_testkit::domain::Fault::WriteUnknown]);
@@ -119,7 +142,7 @@ async fn what_was_written_without_a_word_is_shown_to_a_socket_all_the_same() {
 
 #[tokio::test]
 async fn the_embedded_store_serves_the_same() {
-    let (server, ann) = cold(TestServer::builder().embedded()).await;
+    let (server, ann) = with_history(TestServer::builder().embedded()).await;
     let mut stream = ann.stream("").await;
     for n in 0..20 {
         ann.say(&n.to_string()).await;

@@ -13,6 +13,7 @@ mod lossless;
 mod poll;
 mod random_input;
 mod reconnect;
+mod restart;
 mod send;
 mod start;
 mod stop;

@@ -67,6 +67,11 @@ impl Person {
         Self { name: name.to_owned(), token: token.to_owned(), ..self.clone() }
     }
 
+    /// The same person, speaking to another process.
+    pub fn at(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
     /// The path of the conversation, and what stands behind it.
     pub fn path(&self, rest: &str) -> String {
         format!("/v3/directline/conversations/{}{rest}", self.conversation)

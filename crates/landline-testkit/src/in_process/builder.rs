@@ -13,7 +13,7 @@ use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Assembled, Disk, TestServer};
+use super::{Disk, Lasting, TestServer};
 use crate::domain::{ManualClock, ScriptedBot, SeededEntropy};
 
 /// The site whose operator and clients most tests are.
@@ -35,7 +35,7 @@ pub const OTHER_BOT: &str = "second";
 const RESERVE_BYTES: u64 = 1024 * 1024;
 
 /// What a server is started with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Builder {
     config: Config,
     http_bot: bool,
@@ -92,8 +92,7 @@ impl Builder {
 
     /// Starts it on ports that are free.
     pub async fn start(self) -> TestServer {
-        let Self { config, http_bot, embedded, seed } = self;
-        let folder = embedded.then(|| tempfile::tempdir().expect("a temporary folder"));
+        let folder = self.embedded.then(|| Arc::new(tempfile::tempdir().expect("a temporary folder")));
         let (log, registry): (Arc<dyn LogStore>, Arc<dyn Registry>) = match &folder {
             Some(folder) => {
                 let options = EmbeddedOptions { reserve_bytes: RESERVE_BYTES, ..EmbeddedOptions::default() };
@@ -106,26 +105,34 @@ impl Builder {
             }
         };
         let disk = Arc::new(Disk::new(log));
-        let bot = Arc::new(ScriptedBot::default());
-        let bots: Arc<dyn BotTransport> = if http_bot {
-            let endpoints = config.bots.iter().map(|bot| (bot.name.clone(), bot.endpoint.clone()));
+        let (clock, bot) = (Arc::new(ManualClock::default()), Arc::new(ScriptedBot::default()));
+        self.start_over(Lasting { disk, registry, clock, bot, folder }).await
+    }
+
+    /// Starts it over what there is.
+    pub(super) async fn start_over(mut self, lasting: Lasting) -> TestServer {
+        let bots: Arc<dyn BotTransport> = if self.http_bot {
+            let endpoints = self.config.bots.iter().map(|bot| (bot.name.clone(), bot.endpoint.clone()));
             Arc::new(HyperBotTransport::new(endpoints.collect()).expect("a way to the bot"))
         } else {
-            Arc::<ScriptedBot>::clone(&bot)
+            Arc::<ScriptedBot>::clone(&lasting.bot)
         };
-        let engines = Engines { log: Arc::<Disk>::clone(&disk), registry, bots };
-        let (clock, shutdown) = (Arc::new(ManualClock::default()), CancellationToken::new());
+        let log = Arc::<Disk>::clone(&lasting.disk);
+        let engines = Engines { log, registry: Arc::clone(&lasting.registry), bots };
+        let shutdown = CancellationToken::new();
         let bind = async |address| TcpListener::bind(address).await.expect("a free port");
         let options = StartOptions {
-            public: bind(config.listen).await,
-            admin: bind(config.admin).await,
-            config,
-            clock: Arc::<ManualClock>::clone(&clock),
-            entropy: Arc::new(SeededEntropy::new(seed)),
+            public: bind(self.config.listen).await,
+            admin: bind(self.config.admin).await,
+            config: self.config.clone(),
+            clock: Arc::<ManualClock>::clone(&lasting.clock),
+            entropy: Arc::new(SeededEntropy::new(self.seed)),
             extra_routes: Default::default(),
             shutdown: shutdown.clone(),
         };
         let running = start_with(options, engines).await.expect("a server");
-        TestServer::assemble(Assembled { running, clock, bot, disk, shutdown, folder })
+        // What the next process makes up is something else.
+        self.seed += 1;
+        TestServer::assemble(running, lasting, self, shutdown)
     }
 }

@@ -79,7 +79,16 @@ impl Tables {
         let heads =
             heads.pop().ok_or_else(|| OpenError::damaged(path, "the keyspace of heads is missing"))?;
         let space = Space::new(path.to_owned(), options.reserve_bytes);
-        Ok(Self { log, keeps, second, heads, space, deletions: AtomicU64::new(0), _lock: lock })
+        Ok(Self {
+            log,
+            keeps,
+            second,
+            heads,
+            space,
+            removed: Default::default(),
+            deletions: AtomicU64::new(0),
+            _lock: lock,
+        })
     }
 }
 

@@ -24,6 +24,7 @@ mod error;
 mod folder;
 mod heads;
 mod limits;
+mod merger;
 mod options;
 mod reading;
 mod schema;

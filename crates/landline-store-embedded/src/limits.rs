@@ -58,3 +58,15 @@ pub(crate) const SECOND_WORKERS: usize = 1;
 
 /// How often it is looked whether the LSM store has given up in the background.
 pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether enough was taken away for its space to be got back.
+pub(crate) const MERGE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How many keys have to be taken away before all tables are merged to get their space back.
+pub(crate) const MERGE_AFTER_KEYS: u64 = 100_000;
+
+/// And which part of all keys that has to be, as a divisor: merging rewrites what is still there.
+pub(crate) const MERGE_SHARE: u64 = 4;
+
+/// How long a merge waits for what is in memory to be written first, and a store that is closed for a merge.
+pub(crate) const MERGE_PATIENCE: Duration = Duration::from_secs(5);

@@ -52,11 +52,23 @@ impl Space {
         self.reserve_bytes.store(bytes, Ordering::Relaxed);
     }
 
+    /// The reserve that is to stay free, in bytes.
+    pub(crate) fn reserve(&self) -> u64 {
+        self.reserve_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes are free.
+    pub(crate) fn free(&self) -> Result<u64, StoreError> {
+        let stat = rustix::fs::statvfs(&self.folder);
+        let stat = stat.map_err(|error| StoreError(format!("the free space cannot be told: {error}")))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
     pub(crate) fn room(&self) -> Room {
-        let reserve = self.reserve_bytes.load(Ordering::Relaxed);
-        let free = match rustix::fs::statvfs(&self.folder) {
-            Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize),
-            Err(error) => return Room::None(StoreError(format!("the free space cannot be told: {error}"))),
+        let reserve = self.reserve();
+        let free = match self.free() {
+            Ok(free) => free,
+            Err(why) => return Room::None(why),
         };
         if free >= reserve {
             return Room::Enough;

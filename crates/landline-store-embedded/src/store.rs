@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::committer::{Committer, Health, Queued, Request, finish_earlier_work};
 use crate::error::{OpenError, Trouble};
 use crate::limits::{CLOSING_PATIENCE, QUEUE_BYTES, QUEUE_REQUESTS, REQUEST_BYTES};
+use crate::merger::Merger;
 use crate::options::EmbeddedOptions;
 use crate::schema::{StoredEntry, keys};
 use crate::tables::{Keep, Tables};
@@ -39,6 +40,7 @@ pub struct EmbeddedStore {
     /// Disconnected when the committer has ended.
     ended: Mutex<Receiver<()>>,
     _watcher: Watcher,
+    _merger: Merger,
 }
 
 impl EmbeddedStore {
@@ -59,6 +61,7 @@ impl EmbeddedStore {
         let watcher = watcher.map_err(|error| OpenError::io(path, error))?;
         let queued_bytes = Arc::<AtomicUsize>::default();
         let committer = Committer::new(Arc::clone(&tables), requests, Arc::clone(&queued_bytes), health);
+        let merger = Merger::start(Arc::clone(&tables)).map_err(|error| OpenError::io(path, error))?;
         let (ending, ended) = channel();
         let committer = std::thread::Builder::new()
             .name("landline-committer".to_owned())
@@ -75,12 +78,18 @@ impl EmbeddedStore {
             committer: Some(committer),
             ended: Mutex::new(ended),
             _watcher: watcher,
+            _merger: merger,
         })
     }
 
     /// Changes [`EmbeddedOptions::reserve_bytes`] from the next commit on.
     pub fn set_reserve_bytes(&self, bytes: u64) {
         self.tables.space.set_reserve(bytes);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Queues a request now; the future only waits for the answer.
@@ -327,6 +336,19 @@ mod tests {
         std::fs::rename(folder.path().join("elsewhere"), &tables).unwrap();
         let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
         store.head(&"a".parse().unwrap()).await.unwrap();
+    }
+
+    /// See `heads`: without it, a reader may take a conversation that was begun anew for one that lost something.
+    #[tokio::test]
+    async fn a_deletion_is_counted_before_it_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
+        store.create(create("a")).await.unwrap();
+        let before = store.tables.deletions.load(Ordering::Relaxed);
+
+        LogStore::delete(&store, &"a".parse().unwrap()).await.unwrap();
+
+        assert!(store.tables.deletions.load(Ordering::Relaxed) > before);
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::ops::Bound;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fjall::{Database, Guard, Keyspace, PersistMode, Readable as _, Snapshot, UserKey, UserValue};
 
@@ -19,11 +19,11 @@ use crate::space::Space;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Keep {
     /// Records, by conversation and position.
-    Records,
+    Records = 0,
     /// Everything else that has a name.
-    State,
+    State = 1,
     /// Deliveries that were not begun; apart, so that they are listed without passing over others.
-    Pending,
+    Pending = 2,
 }
 
 impl Keep {
@@ -56,6 +56,8 @@ pub(crate) struct Tables {
     pub(crate) second: Database,
     pub(crate) heads: Keyspace,
     pub(crate) space: Space,
+    /// How many keys were taken away since the tables of each keyspace were merged.
+    pub(crate) removed: [AtomicU64; 3],
     /// How many deletions there were: told after they took the second head, before they take the first.
     pub(crate) deletions: AtomicU64,
     /// Held until everything above is closed, so it has to be the last field.
@@ -70,11 +72,12 @@ impl std::fmt::Debug for Tables {
 
 impl Tables {
     pub(crate) fn keyspace(&self, keep: Keep) -> &Keyspace {
-        match keep {
-            Keep::Records => &self.keeps[0],
-            Keep::State => &self.keeps[1],
-            Keep::Pending => &self.keeps[2],
-        }
+        &self.keeps[keep as usize]
+    }
+
+    /// How many keys were taken away from this keyspace since its tables were merged.
+    pub(crate) fn removed(&self, keep: Keep) -> &AtomicU64 {
+        &self.removed[keep as usize]
     }
 
     /// The first database as it is now; what is written later is not seen in it.
@@ -102,7 +105,10 @@ impl Tables {
         for (keep, (key, value)) in writes {
             match value {
                 Some(value) => batch.insert(self.keyspace(keep), key, value),
-                None => batch.remove(self.keyspace(keep), key),
+                None => {
+                    self.removed(keep).fetch_add(1, Ordering::Relaxed);
+                    batch.remove(self.keyspace(keep), key);
+                }
             }
         }
         batch.commit()

@@ -158,16 +158,16 @@ impl Conversations {
             let under_way = UnderWay { deliveries: this.deliveries(), id: job.id.clone() };
             let delivered = this.run(&mut job).await;
             this.observer().delivery_finished(&delivered, began.elapsed());
-            if delivered == Delivered::Accepted {
-                // Nobody has to wait until that is kept: a repeat that comes before joins, and is told the same.
-                done.send_replace(Some(delivered));
-                job.turn = Turn::alone();
-                this.keep_state(&job, None).await;
-                drop(under_way);
-                return;
-            }
-            if let Delivered::Refused { status } = delivered {
-                this.keep_state(&job, Some(DeliveryState::Refused { status: Some(status) })).await;
+            // The bot is done with it: the next one of the conversation can go.
+            job.turn = Turn::alone();
+            match delivered {
+                // Before the client is answered: it may repeat what it was told is done, also after a crash.
+                Delivered::Accepted => this.keep_state(&job, None).await,
+                Delivered::Refused { status } => {
+                    this.keep_state(&job, Some(DeliveryState::Refused { status: Some(status) })).await;
+                }
+                // It stays what it was before the attempt, or what the attempts made of it.
+                Delivered::NotReached(_) | Delivered::TimedOut | Delivered::Unknown(_) => {}
             }
             // First, so that whoever asks again once this is known makes an attempt of its own.
             drop(under_way);

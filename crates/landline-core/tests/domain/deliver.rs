@@ -112,6 +112,18 @@ async fn what_was_under_way_in_a_crash_is_not_repeated_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_answered_is_not_given_to_the_bot_again_even_after_a_crash_at_once() {
+    let world = World::new();
+    let conversation = world.start("c", Some("ann")).await;
+    world.settle().await;
+    world.disk.slow_next_outcome(Duration::from_secs(1));
+    let first = world.say(&conversation, "ann", "one", Some("k")).await.unwrap();
+    let repeat = world.restarted().say(&conversation, "ann", "one", Some("k")).await.unwrap();
+    assert_eq!(first, repeat);
+    assert_eq!(world.bot.texts(), ["one"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_bot_gets_a_conversation_in_the_order_of_its_log() {
     let world = std::sync::Arc::new(World::new());
     let conversation = world.start("c", Some("ann")).await;

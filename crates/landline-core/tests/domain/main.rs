@@ -1,6 +1,8 @@
 //! The domain over the memory engine, with a bot, a clock and a disk that the tests decide. Time is paused: nothing
 //! here waits for real.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests may")]
+
 mod deliver;
 mod follow;
 mod retain;

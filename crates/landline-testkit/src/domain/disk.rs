@@ -33,16 +33,22 @@ pub struct FaultyStore {
     inner: Arc<dyn LogStore>,
     faults: Mutex<VecDeque<Fault>>,
     slow_head: Mutex<Option<Duration>>,
+    slow_outcome: Mutex<Option<Duration>>,
 }
 
 impl FaultyStore {
     pub fn new(inner: Arc<dyn LogStore>) -> Self {
-        Self { inner, faults: Mutex::default(), slow_head: Mutex::default() }
+        Self { inner, faults: Mutex::default(), slow_head: Mutex::default(), slow_outcome: Mutex::default() }
     }
 
     /// What becomes of the next appends; afterwards all is well again.
     pub fn then(&self, faults: impl IntoIterator<Item = Fault>) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+    }
+
+    /// Lets it take a while until the next outcome of a delivery is kept.
+    pub fn slow_next_outcome(&self, by: Duration) {
+        *self.slow_outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
     }
 
     /// Lets the next answer about a head, as it is then, arrive only after a while.
@@ -107,7 +113,19 @@ impl LogStore for FaultyStore {
         position: Position,
         state: Option<DeliveryState>,
     ) -> StoreFuture<(), AppendError> {
-        self.inner.set_delivery(conversation, position, state)
+        let slow = if state.is_none() {
+            self.slow_outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
+        } else {
+            None
+        };
+        let (inner, conversation) = (Arc::clone(&self.inner), conversation.clone());
+        match slow {
+            None => inner.set_delivery(&conversation, position, state),
+            Some(by) => Box::pin(async move {
+                tokio::time::sleep(by).await;
+                inner.set_delivery(&conversation, position, state).await
+            }),
+        }
     }
 
     fn delivery(

@@ -80,6 +80,14 @@ impl RawObject {
         self.set(name, serde_json::value::to_raw_value(&value).unwrap_or_default());
     }
 
+    /// Puts a JSON text where the property stands, or at the end.
+    ///
+    /// # Errors
+    /// [`JsonError`] where the bytes are not JSON that we accept; nothing is changed then.
+    pub fn set_json(&mut self, name: &str, json: &[u8]) -> Result<(), JsonError> {
+        json_scan::check(json.trim_ascii()).map(|raw| self.set(name, raw.to_owned()))
+    }
+
     /// Puts an array of objects where the property stands, or at the end.
     pub fn set_objects(&mut self, name: &str, values: &[Self]) {
         let values: Vec<_> = values.iter().map(Self::to_raw).collect();

@@ -15,7 +15,7 @@ impl Conversations {
             return Delivered::Refused { status: answer.status };
         }
         let said = if job.activity.kind().as_deref() == Some("invoke") {
-            invoke_response(&answer).map(|activity| vec![activity])
+            Ok(vec![invoke_response(&answer)])
         } else if job.activity.delivery_mode().as_deref() == Some("expectReplies") {
             self.replies(&answer)
         } else {
@@ -57,21 +57,15 @@ impl Conversations {
 }
 
 /// The HTTP status and body of the answer to an `invoke`, as an activity of type `invokeResponse`.
-fn invoke_response(answer: &BotAnswer) -> Result<Activity, String> {
-    let body = match answer.body.trim_ascii() {
-        b"" => None,
-        json if json.starts_with(b"{") => Some(
-            RawObject::parse(json)
-                .map_err(|error| format!("the bot's answer to an invoke cannot be read: {error}"))?,
-        ),
-        _ => return Err("the bot's answer to an invoke is not a JSON object".into()),
-    };
+///
+/// A body that is not JSON is kept as a text: the bot has taken the invoke, whatever it said.
+fn invoke_response(answer: &BotAnswer) -> Activity {
     let mut value = RawObject::default();
     value.set_number("status", answer.status.into());
-    if let Some(body) = body {
-        value.set_object("body", &body);
+    if !answer.body.trim_ascii().is_empty() && value.set_json("body", &answer.body).is_err() {
+        value.set_text("body", &String::from_utf8_lossy(&answer.body));
     }
     let mut activity = Activity::of_type("invokeResponse");
     activity.properties_mut().set_object("value", &value);
-    Ok(activity)
+    activity
 }

@@ -194,6 +194,26 @@ async fn the_answer_to_an_invoke_is_logged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_a_bot_answers_to_an_invoke_is_kept() {
+    for (said, kept) in [
+        ("", None),
+        ("[1, 2.0]", Some(json!([1, 2.0]))),
+        ("\"yes\"", Some(json!("yes"))),
+        ("null", Some(json!(null))),
+        ("plain text", Some(json!("plain text"))),
+    ] {
+        let world = World::new();
+        let conversation = world.start("c", Some("ann")).await;
+        world.settle().await;
+        world.bot.then([Behaviour::Answer(202, said.into())]);
+        world.send(&conversation, json!({"type": "invoke", "from": {"id": "ann"}})).await.unwrap();
+        let (seen, _) = world.history(&conversation, 0).await.unwrap();
+        assert_eq!(seen[1]["value"]["status"], 202, "{said}");
+        assert_eq!(seen[1]["value"].get("body"), kept.as_ref(), "{said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_makes_no_sense_is_not_a_success() {
     let many = json!({"activities": vec![json!({"type": "message"}); 101]}).to_string();
     for bad in ["", "[]", "{\"activities\":7}", "<html>", "{\"activities\":[{}]}", &many] {

@@ -29,6 +29,7 @@ pub(super) async fn start(
     JsonBytes(body): JsonBytes,
 ) -> Result<impl IntoResponse, ApiError> {
     let request = StartRequest::parse(&body)?;
+    tokens::check_origins(&request.trusted_origins)?;
     let user = caller.user().or(request.user);
     let token = match &caller.token {
         Some(token) => tokens::refreshed(&app, &caller.site, token),

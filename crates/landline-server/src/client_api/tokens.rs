@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use landline_auth::{ClientToken, TokenUser};
+use landline_auth::{ClientToken, TokenUser, is_origin};
 use landline_protocol::{ChannelAccount, ConversationId, TokenBody, TokenRequest};
 
 use super::credentials::Caller;
@@ -25,6 +25,7 @@ pub(super) async fn generate(
         ));
     }
     let request = TokenRequest::parse(&body)?;
+    check_origins(&request.trusted_origins)?;
     let conversation = match request.conversation_id {
         None => app.conversations.new_conversation_id(),
         Some(existing) => {
@@ -49,6 +50,16 @@ pub(super) async fn refresh(State(app): State<App>, caller: Caller) -> Result<Js
         ));
     };
     sign(&app, &caller.site, &refreshed(&app, &caller.site, token)).map(Json)
+}
+
+/// What is no origin would never match one, and the token would open nothing from a page.
+pub(super) fn check_origins(trusted: &[String]) -> Result<(), ApiError> {
+    match trusted.iter().find(|origin| !is_origin(origin)) {
+        None => Ok(()),
+        Some(_) => Err(ApiError::bad_argument(
+            "trustedOrigins: send origins without a path, such as \"https://www.example.org\"",
+        )),
+    }
 }
 
 /// A token that nobody had before.

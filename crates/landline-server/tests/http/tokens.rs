@@ -67,6 +67,7 @@ async fn bodies_of_generate() {
         (r#"{"user":{"id":"a\u0000b"}}"#, 400, "BadArgument"),
         (r#"{"trustedOrigins":"https://a.example"}"#, 400, "BadArgument"),
         (r#"{"trustedOrigins":["a.example"]}"#, 400, "BadArgument"),
+        (r#"{"trustedOrigins":["https://a.example/chat"]}"#, 400, "BadArgument"),
         (r#"{"conversationId":"../x"}"#, 400, "BadArgument"),
         (r#"{"conversationId":7}"#, 400, "BadArgument"),
         ("[]", 400, "MalformedData"),

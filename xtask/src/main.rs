@@ -7,6 +7,8 @@
 mod direction;
 mod run;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -54,8 +56,18 @@ enum Chore {
 /// How many crash cycles are part of `test`; the long campaign is a command of its own.
 const CRASH_CYCLES_IN_TEST: u32 = 30;
 
-fn main() -> Result<()> {
-    match Arguments::parse().chore {
+fn main() -> ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    match chore {
         Chore::Demo { arguments } => demo(&arguments),
         Chore::Test => {
             check()?;

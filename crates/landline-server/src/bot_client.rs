@@ -1,7 +1,7 @@
 //! Reaching bots over HTTP: one `POST`, one answer, and the exact truth about how far it got.
 //!
 //! The domain repeats an attempt only if **provably** no byte of the request left for the bot. So nothing here is
-//! deduced from kinds of errors: [`watch::Watch`] counts the bytes that the socket took, and looks at the socket right
+//! deduced from kinds of errors: `watch::Watch` counts the bytes that the socket took, and looks at the socket right
 //! before the first one, so that a kept connection which the bot has closed is found in time.
 //!
 //! Invariants:

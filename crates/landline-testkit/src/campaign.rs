@@ -5,7 +5,7 @@
 //! conversations all the time, because a start that was answered must also survive. The bot echoes everything,
 //! and sometimes fails. Some starts are killed too, before they are ready.
 //!
-//! A campaign goes in rounds of [`CYCLES_PER_ROUND`]: each has conversations of its own and is judged by itself, so that
+//! A campaign goes in rounds of `CYCLES_PER_ROUND`: each has conversations of its own and is judged by itself, so that
 //! neither a conversation nor the history grows without end. The data stays; at the very end the conversations of
 //! all rounds are read once more and must be what they were.
 //!

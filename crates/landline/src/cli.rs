@@ -1,5 +1,10 @@
 //! The command line. Its help is what most people read first, so it is written here in full.
 
+#![allow(
+    rustdoc::bare_urls,
+    reason = "these comments are the help texts, in which a link is written as it is"
+)]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -93,7 +93,7 @@ async fn run(arguments: Arguments) -> Result<bool> {
 fn tell(progress: &Progress) {
     let Progress { cycle, cycles, ready_after } = progress;
     if cycle % 10 == 0 || cycle == cycles {
-        print!("\r{cycle} of {cycles}, ready after {ready_after:.0?}   ");
+        print!("\r{cycle} of {cycles}, ready after {} ms   ", ready_after.as_millis());
         // Progress is a courtesy; a closed pipe must not end the campaign.
         let _ = std::io::stdout().flush();
     }

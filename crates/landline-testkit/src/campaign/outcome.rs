@@ -147,8 +147,8 @@ impl fmt::Display for Outcome {
         let reordered = [Invariant::Place, Invariant::Order, Invariant::Gap, Invariant::Stable];
         writeln!(f, "| reordered, passed over, out of place | {} |", count(&reordered))?;
         writeln!(f, "| seen and then gone | {} |", count(&[Invariant::Kept]))?;
-        writeln!(f, "| start to ready, p50 | {:.0?} |", self.ready_at(50))?;
-        writeln!(f, "| start to ready, max | {:.0?} |", self.ready_at(100))?;
+        writeln!(f, "| start to ready, p50 | {} ms |", self.ready_at(50).as_millis())?;
+        writeln!(f, "| start to ready, max | {} ms |", self.ready_at(100).as_millis())?;
         writeln!(f)?;
         let failed = self.verdicts.iter().filter(|verdict| !verdict.wrong.is_empty()).count();
         writeln!(f, "{} passed, {failed} failed", self.verdicts.len() - failed)

@@ -110,11 +110,6 @@ fn deliveries_without_a_request_are_found() {
 }
 
 #[test]
-fn forgotten_conversations_are_found() {
-    finds("forgets-starts", &["no answer that a crash does not explain"]);
-}
-
-#[test]
 fn a_server_that_does_not_start_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let plan = Plan {

@@ -53,8 +53,6 @@ enum Mistake {
     Reorders,
     /// The bot is given some activities twice.
     DeliversTwice,
-    /// A conversation that was started is not remembered.
-    ForgetsStarts,
 }
 
 #[derive(Debug, Parser)]

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin_api::{self, Readiness, ReadinessState};
 use crate::bot_client::HyperBotTransport;
-use crate::config::{BotConfig, Config};
+use crate::config::{BotConfig, Config, StoreLimits};
 use crate::http::{ServeLimits, serve, with_layers};
 use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
 use crate::public_url::PublicUrl;
@@ -88,7 +89,7 @@ pub struct Running {
 /// # Errors
 /// In words for the operator: what is wrong and what to do.
 pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
-    let store = Arc::new(open_store(&options.config).await?);
+    let store = Arc::new(open_store(&options.config.data, &options.config.limits.store).await?);
     let endpoints = options.config.bots.iter().map(|bot| (bot.name.clone(), bot.endpoint.clone()));
     let bots = HyperBotTransport::new(endpoints.collect()).context("cannot prepare to reach bots")?;
     let bots = Arc::new(bots);
@@ -99,16 +100,15 @@ pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
     assemble(options, Engines { log, registry: store, bots }, tasks).await
 }
 
-/// Opens the store of a configuration.
+/// Opens the store in a folder.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn open_store(config: &Config) -> anyhow::Result<EmbeddedStore> {
-    let data = config.data.clone();
-    let limits = &config.limits.store;
+pub async fn open_store(data: &Path, limits: &StoreLimits) -> anyhow::Result<EmbeddedStore> {
+    let folder = data.to_owned();
     let options = EmbeddedOptions { cache_bytes: limits.cache_bytes, reserve_bytes: limits.reserve_bytes };
-    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&data, options)).await?;
-    opened.with_context(|| format!("cannot open the data folder {}", config.data.display()))
+    let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, options)).await?;
+    opened.with_context(|| format!("cannot open the data folder {}", data.display()))
 }
 
 /// Starts a server on given engines.

@@ -14,6 +14,7 @@ mod serve;
 
 pub use body::read_body;
 pub use connection::Peer;
+pub(crate) use cors::HISTORY_EXPIRED;
 pub use layers::{RequestId, with_layers};
 pub use serve::{ServeLimits, serve};
 

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use landline_core::store::{Damage, LogStore, PageLimit, ReadError};
 use landline_protocol::{ConversationId, Position};
 use landline_server::app;
-use landline_server::config::{Config, OneBot};
+use landline_server::config::StoreLimits;
 
 use crate::cli::CheckFlags;
 use crate::{exit, output};
@@ -60,17 +60,7 @@ async fn open(data: &Path) -> anyhow::Result<Box<dyn LogStore>> {
     if is_empty {
         bail!("the folder {} is empty; say with --data where the data is", data.display());
     }
-    // The store is opened as the server does; only the folder matters.
-    let flags = OneBot {
-        endpoint: "http://localhost/".parse()?,
-        listen: None,
-        admin: None,
-        data: Some(data.to_owned()),
-        public_url: None,
-        connector_url: None,
-    };
-    let config = Config::one_bot(flags, &|_| None)?;
-    Ok(Box::new(app::open_store(&config).await?))
+    Ok(Box::new(app::open_store(data, &StoreLimits::default()).await?))
 }
 
 async fn check_all(store: &dyn LogStore) -> anyhow::Result<Tally> {

@@ -17,14 +17,12 @@ use super::let_in::LetIn;
 use super::query;
 use crate::body::ActivityBody;
 use crate::error::ApiError;
+use crate::http::HISTORY_EXPIRED;
 use crate::state::App;
 use crate::telemetry::ActivityOrigin;
 
 /// The client's own name for a send; `channelData.clientActivityID` serves where there is none.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-
-/// Says that the reader's watermark was older than what is kept.
-const HISTORY_EXPIRED: &str = "x-landline-history-expired";
 
 /// `POST /v3/directline/conversations/{conversation}/activities`
 ///

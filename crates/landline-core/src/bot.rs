@@ -1,14 +1,41 @@
-//! What the domain knows of a bot: a name, an address, and how one attempt to reach it can end.
+//! What the domain knows of a bot: a name, what it is told of us, how it wants its activities, and how one attempt to
+//! reach it can end.
 //!
-//! Not here: when to try (`delivery`), how to speak HTTP (`landline-server`).
+//! Not here: when to try (`delivery`), how to speak HTTP and where bots are kept (`landline-server`).
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use landline_protocol::BotName;
 use tokio::time::Instant;
+
+/// How a bot gets what clients send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryMode {
+    /// The client's send is answered when the bot has taken it, as the protocol documents.
+    #[default]
+    Wait,
+    /// The client's send is answered when it is durable; the bot gets it at least once, in order.
+    Queued,
+}
+
+/// What the domain asks of a bot's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BotProfile {
+    /// The base of the Connector API that the bot is told, with a slash at its end.
+    pub service_url: Arc<str>,
+    /// How it gets what clients send.
+    pub delivery: DeliveryMode,
+}
+
+/// The bots that there are just now. They come and go while the server runs.
+pub trait BotDirectory: fmt::Debug + Send + Sync + 'static {
+    /// The settings of a bot; `None` where there is none of that name.
+    fn bot(&self, name: &BotName) -> Option<BotProfile>;
+}
 
 /// One `POST` of one activity.
 #[derive(Clone, Debug)]

@@ -3,7 +3,6 @@
 //! Its methods stand where their subject is: `start`, `client_send`, `bot_send`, `follow`, `retention`,
 //! `delivery`.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use landline_protocol::{BotName, ConversationId, Timestamp};
 use tokio_util::task::TaskTracker;
 
-use crate::bot::BotTransport;
+use crate::bot::{BotDirectory, BotProfile, BotTransport};
 use crate::clock::Clock;
 use crate::delivery::{Delivered, Deliveries};
 use crate::entropy::Entropy;
@@ -27,8 +26,8 @@ pub struct Parts {
     pub store: Arc<dyn LogStore>,
     /// Reaches the bots.
     pub bots: Arc<dyn BotTransport>,
-    /// For each bot, the base of the Connector API that it is told, with a slash at its end.
-    pub service_urls: HashMap<BotName, String>,
+    /// Which bots there are.
+    pub directory: Arc<dyn BotDirectory>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids.
@@ -167,8 +166,8 @@ impl Conversations {
         &*self.inner.parts.observer
     }
 
-    pub(crate) fn service_url(&self, bot: &BotName) -> Option<&str> {
-        self.inner.parts.service_urls.get(bot).map(String::as_str)
+    pub(crate) fn bot(&self, name: &BotName) -> Option<BotProfile> {
+        self.inner.parts.directory.bot(name)
     }
 
     /// The bounds in force.

@@ -189,10 +189,11 @@ impl Conversations {
         if let Some(delivered) = self.delivered_meanwhile(job).await {
             return delivered;
         }
-        let Some(service_url) = self.service_url(&job.bot) else {
+        let Some(profile) = self.bot(&job.bot) else {
             return Delivered::NotReached(format!("bot {} is not configured", job.bot));
         };
-        let body = job.activity.clone().for_bot(BotRecipient { bot: &job.bot, service_url });
+        let body =
+            job.activity.clone().for_bot(BotRecipient { bot: &job.bot, service_url: &profile.service_url });
         match self.attempts(job, body).await {
             Ok(answer) => self.take_answer(job, answer).await,
             Err(delivered) => delivered,

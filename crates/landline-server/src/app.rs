@@ -15,7 +15,7 @@ use landline_core::{
     BotTransport, Clock, Conversations, Delivered, Entropy, Observer, Parts, Retention,
     limits::SWEEP_INTERVAL,
 };
-use landline_protocol::{BotName, SiteName};
+use landline_protocol::SiteName;
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin_api::{self, Readiness, ReadinessState};
 use crate::bot_client::HyperBotTransport;
-use crate::config::{BotConfig, Config, StoreLimits};
+use crate::config::{Config, StoreLimits};
+use crate::directory::Directory;
 use crate::http::{ServeLimits, serve, with_layers};
 use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
 use crate::public_url::PublicUrl;
@@ -72,8 +73,8 @@ pub struct Running {
     pub admin_addr: SocketAddr,
     /// Secrets that were made just now, to be shown once.
     pub first_secrets: Vec<(SiteName, SiteSecret)>,
-    /// What each bot is told as its `serviceUrl`. Holds the bot's capability: not for logs.
-    pub service_urls: HashMap<BotName, String>,
+    /// Bots and sites.
+    pub directory: Arc<Directory>,
     public: tokio::task::JoinHandle<()>,
     admin: tokio::task::JoinHandle<()>,
     tasks: TaskTracker,
@@ -126,10 +127,12 @@ async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -
     let readiness = ReadinessState::default();
 
     let first = first_start::prepare(&config, &*engines.registry, &*entropy, public_addr).await?;
+    let directory = Arc::new(Directory::default());
+    directory.replace(first.snapshot);
     let conversations = Conversations::new(Parts {
         store: Arc::clone(&engines.log),
         bots: engines.bots,
-        service_urls: first.service_urls.clone(),
+        directory: Arc::<Directory>::clone(&directory),
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
         limits: config.limits.domain.clone(),
@@ -144,8 +147,7 @@ async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -
     let closing = CancellationToken::new();
     let app = App::new(crate::state::Parts {
         conversations: conversations.clone(),
-        sites: first.sites,
-        bot_capabilities: first.bot_capabilities,
+        directory: Arc::clone(&directory),
         key_ring: first.key_ring,
         clock,
         entropy: Arc::clone(&entropy),
@@ -181,7 +183,7 @@ async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -
         public_addr,
         admin_addr,
         first_secrets: first.new_secrets,
-        service_urls: first.service_urls,
+        directory,
         public: tasks.spawn(public_task),
         admin: tasks.spawn(admin_task),
         tasks: tasks.clone(),
@@ -297,8 +299,4 @@ impl Observer for DeliveryMetrics {
     fn append_committed(&self, took: Duration) {
         self.0.append_committed(took);
     }
-}
-
-fn service_url(base: &str, bot: &BotConfig, capability: &str) -> (BotName, String) {
-    (bot.name.clone(), format!("{base}/connector/{capability}/"))
 }

@@ -77,10 +77,11 @@ impl FromRequestParts<App> for Bot {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let named = Path::<Named>::from_request_parts(parts, app).await;
         let Path(named) = named.map_err(|_| ApiError::conversation_not_found())?;
-        let known = app.bot_capabilities.iter().find(|(_, secrets)| secrets.accepts(&named.capability));
+        let directory = app.directory.snapshot();
         // The same answer as for a conversation that is not there: the address is the credential.
-        let (name, _) = known.ok_or_else(ApiError::conversation_not_found)?;
+        let bot =
+            directory.bot_by_capability(&named.capability).ok_or_else(ApiError::conversation_not_found)?;
         let conversation = named.conversation.parse().map_err(|_| ApiError::conversation_not_found())?;
-        Ok(Self { name: name.clone(), conversation, activity: named.activity })
+        Ok(Self { name: bot.name.clone(), conversation, activity: named.activity })
     }
 }

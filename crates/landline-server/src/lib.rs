@@ -11,6 +11,7 @@ pub mod bot_client;
 pub mod client_api;
 pub mod config;
 pub mod connector_api;
+pub mod directory;
 pub mod error;
 mod errors;
 pub mod http;

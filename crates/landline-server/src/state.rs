@@ -1,15 +1,15 @@
 //! What every handler is given.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landline_auth::{KeyRing, SiteSecrets};
+use landline_auth::KeyRing;
 use landline_core::{Clock, Conversations, Entropy};
-use landline_protocol::{BotName, SiteName, Timestamp};
+use landline_protocol::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::directory::Directory;
 use crate::public_url::PublicUrl;
 use crate::telemetry::Metrics;
 
@@ -21,10 +21,8 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// The domain.
     pub conversations: Conversations,
-    /// By name.
-    pub sites: HashMap<SiteName, Site>,
-    /// The capability of each bot without an app id: the unguessable part of its `serviceUrl`.
-    pub bot_capabilities: Vec<(BotName, SiteSecrets)>,
+    /// Bots and sites.
+    pub directory: Arc<Directory>,
     /// Signs tokens and tickets.
     pub key_ring: KeyRing,
     /// Tells the time.
@@ -57,21 +55,6 @@ pub struct StreamLimits {
     pub idle: Duration,
     /// How long one frame may take to leave.
     pub frame_timeout: Duration,
-}
-
-/// A site: clients that share secrets, in front of one bot.
-#[derive(Clone, Debug)]
-pub struct Site {
-    /// Its name.
-    pub name: SiteName,
-    /// Its bot.
-    pub bot: BotName,
-    /// Digests of its secrets.
-    pub secrets: SiteSecrets,
-    /// How long a token lives.
-    pub token_lifetime: Duration,
-    /// Whether `watermark=` with nothing behind it asks for the whole history.
-    pub empty_watermark_is_history: bool,
 }
 
 impl App {
@@ -110,6 +93,6 @@ impl std::ops::Deref for App {
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").field("sites", &self.sites.keys()).finish_non_exhaustive()
+        f.debug_struct("Parts").field("directory", &self.directory).finish_non_exhaustive()
     }
 }

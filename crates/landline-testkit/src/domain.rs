@@ -12,8 +12,8 @@ use std::time::Duration;
 use landline_core::store::Created;
 use landline_core::store::memory::MemoryStore;
 use landline_core::{
-    Begin, BotSendError, ClientSend, Conversations, Limits, NoObserver, Parts, Seen, SendError,
-    StartConversation, Unavailable,
+    Begin, BotDirectory, BotProfile, BotSendError, ClientSend, Conversations, DeliveryMode, Limits,
+    NoObserver, Parts, Seen, SendError, StartConversation, Unavailable,
 };
 use landline_protocol::{Activity, BotName, ChannelAccount, ConversationId, Position};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ impl World {
         let conversations = Conversations::new(Parts {
             store: Arc::clone(&disk) as _,
             bots: Arc::clone(&bot) as _,
-            service_urls: [(bot_name(), "http://landline.test/connector/x/".to_owned())].into(),
+            directory: Arc::new(OneBot),
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(SeededEntropy::new(1)),
             limits: limits.clone(),
@@ -155,6 +155,17 @@ impl World {
         self.tasks.close();
         tokio::time::timeout(Duration::from_secs(120), self.tasks.wait()).await.expect("tasks end");
         self.tasks.reopen();
+    }
+}
+
+/// The directory of a [`World`].
+#[derive(Debug)]
+struct OneBot;
+
+impl BotDirectory for OneBot {
+    fn bot(&self, name: &BotName) -> Option<BotProfile> {
+        let service_url = "http://landline.test/connector/x/".into();
+        (*name == bot_name()).then_some(BotProfile { service_url, delivery: DeliveryMode::Wait })
     }
 }
 

@@ -128,7 +128,11 @@ impl TestServer {
 
     fn assemble(running: Running, lasting: Lasting, builder: Builder, shutdown: CancellationToken) -> Self {
         let Lasting { disk, registry, clock, bot, folder } = lasting;
-        let url = |name: &str| running.service_urls[&name.parse().expect("a name")].clone();
+        let directory = running.directory.snapshot();
+        let url = |name: &str| {
+            let bot = &directory.bots[&name.parse().expect("a name")];
+            bot.service_url.expose().to_string()
+        };
         let (address, admin) = (running.public_addr, running.admin_addr);
         let (service_url, other_service_url) = (url(BOT), url(OTHER_BOT));
         #[expect(clippy::disallowed_methods, reason = "a test waits for the server's end by its handle")]

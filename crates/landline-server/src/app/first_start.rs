@@ -1,31 +1,29 @@
 //! What is made at the first start and read at every later one: secrets, token keys, capabilities of bots.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use landline_auth::{KeyRing, SiteSecret, SiteSecrets, TokenKey};
-use landline_core::Entropy;
 use landline_core::store::{PutError, Registry, Table};
-use landline_protocol::{BotName, SiteName};
+use landline_core::{DeliveryMode, Entropy};
+use landline_protocol::SiteName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{bot_base, service_url};
+use super::bot_base;
 use crate::config::{Config, SiteConfig};
-use crate::state::Site;
+use crate::directory::{Bot, DEFAULT_ISSUER, DEFAULT_TENANT, ManagedBy, ServiceUrl, Site, Snapshot};
 
 /// The one entry of [`Table::TokenKeys`].
 const KEY_RING: &str = "ring";
 
 pub(super) struct Prepared {
-    pub(super) sites: HashMap<SiteName, Site>,
+    pub(super) snapshot: Snapshot,
     pub(super) key_ring: KeyRing,
-    pub(super) bot_capabilities: Vec<(BotName, SiteSecrets)>,
-    pub(super) service_urls: HashMap<BotName, String>,
     pub(super) new_secrets: Vec<(SiteName, SiteSecret)>,
 }
 
@@ -37,25 +35,19 @@ pub(super) async fn prepare(
 ) -> anyhow::Result<Prepared> {
     let (key_ring, _) =
         get_or_make(registry, Table::TokenKeys, KEY_RING, || KeyRing::new(token_key(entropy))).await?;
-    let mut prepared = Prepared {
-        sites: HashMap::new(),
-        key_ring,
-        bot_capabilities: Vec::new(),
-        service_urls: HashMap::new(),
-        new_secrets: Vec::new(),
-    };
+    let mut prepared = Prepared { snapshot: Snapshot::default(), key_ring, new_secrets: Vec::new() };
     for site in &config.sites {
         let secrets = site_secrets(site, registry, entropy, &mut prepared.new_secrets).await?;
-        prepared.sites.insert(
-            site.name.clone(),
-            Site {
-                name: site.name.clone(),
-                bot: site.bot.clone(),
-                secrets,
-                token_lifetime: site.token_lifetime,
-                empty_watermark_is_history: site.empty_watermark_is_history,
-            },
-        );
+        let site = Site {
+            name: site.name.clone(),
+            bot: site.bot.clone(),
+            secrets,
+            token_lifetime: site.token_lifetime,
+            empty_watermark_is_history: site.empty_watermark_is_history,
+            retention: site.retention,
+            managed_by: ManagedBy::File,
+        };
+        prepared.snapshot.sites.insert(site.name.clone(), Arc::new(site));
     }
     let base = bot_base(config, public);
     for bot in &config.bots {
@@ -64,9 +56,20 @@ pub(super) async fn prepare(
             get_or_make(registry, Table::BotCapabilities, bot.name.as_str(), || capability(entropy)).await?;
         let secret =
             SiteSecret::from_text(&capability).context("the registry holds a capability that is too weak")?;
-        let known = SiteSecrets { first: Some(secret.digest()), second: None };
-        prepared.bot_capabilities.push((bot.name.clone(), known));
-        prepared.service_urls.extend([service_url(&base, bot, &capability)]);
+        let bot = Bot {
+            name: bot.name.clone(),
+            endpoint: bot.endpoint.clone(),
+            app_id: None,
+            tenant: DEFAULT_TENANT.into(),
+            issuer: DEFAULT_ISSUER.into(),
+            delivery: DeliveryMode::Wait,
+            credentials: SiteSecrets::default(),
+            outgoing: None,
+            capability: Some(secret.digest()),
+            service_url: ServiceUrl::with_capability(&base, &capability),
+            managed_by: ManagedBy::File,
+        };
+        prepared.snapshot.bots.insert(bot.name.clone(), Arc::new(bot));
     }
     Ok(prepared)
 }

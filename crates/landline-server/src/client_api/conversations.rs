@@ -12,9 +12,10 @@ use landline_protocol::{ConversationBody, Position, StartRequest};
 use super::credentials::{Caller, Participant};
 use super::{query, tokens};
 use crate::body::JsonBytes;
+use crate::directory::Site;
 use crate::error::ApiError;
 use crate::http::Peer;
-use crate::state::{App, Site};
+use crate::state::App;
 
 /// `POST /v3/directline/conversations`
 ///

@@ -9,14 +9,15 @@ use landline_auth::{ClientToken, TokenError, bearer, origin_allowed};
 use landline_core::Facts;
 use landline_protocol::{ChannelAccount, ConversationId};
 
+use crate::directory::Site;
 use crate::error::ApiError;
-use crate::state::{App, Site};
+use crate::state::App;
 
 /// A caller that showed a secret or a token.
 #[derive(Debug)]
 pub(super) struct Caller {
     /// The site that the credentials belong to.
-    pub(super) site: Site,
+    pub(super) site: Arc<Site>,
     /// The token, where it was one and not the site's secret.
     pub(super) token: Option<ClientToken>,
 }
@@ -34,13 +35,15 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let presented = presented(parts)?;
-        if let Some(site) = app.sites.values().find(|site| site.secrets.accepts(&presented)) {
-            return Ok(Self { site: site.clone(), token: None });
+        let directory = app.directory.snapshot();
+        if let Some(site) = directory.site_by_secret(&presented) {
+            return Ok(Self { site: Arc::clone(site), token: None });
         }
         let token = ClientToken::verify(&presented, &app.key_ring, app.now()).map_err(token_error)?;
-        let site = app.sites.get(&token.site).filter(|site| site.bot == token.bot).ok_or_else(not_opened)?;
+        let site =
+            directory.sites.get(&token.site).filter(|site| site.bot == token.bot).ok_or_else(not_opened)?;
         check_origin(parts, &token.trusted_origins)?;
-        Ok(Self { site: site.clone(), token: Some(token) })
+        Ok(Self { site: Arc::clone(site), token: Some(token) })
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
             }
         })?;
     let conversation = conversation_in_path(&mut parts, &app).await?;
-    if ticket.conversation != conversation || !app.sites.contains_key(&ticket.site) {
+    if ticket.conversation != conversation || !app.directory.snapshot().sites.contains_key(&ticket.site) {
         return Err(ApiError::forbidden("the stream URL is for another conversation"));
     }
     check_origin(&parts, &ticket.trusted_origins)?;

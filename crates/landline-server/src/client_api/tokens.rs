@@ -7,8 +7,9 @@ use landline_protocol::{ChannelAccount, ConversationId, TokenBody, TokenRequest}
 
 use super::credentials::Caller;
 use crate::body::JsonBytes;
+use crate::directory::Site;
 use crate::error::ApiError;
-use crate::state::{App, Site};
+use crate::state::App;
 
 /// `POST /v3/directline/tokens/generate`
 ///

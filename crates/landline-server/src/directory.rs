@@ -1,0 +1,196 @@
+//! Which bots and sites there are just now.
+//!
+//! A [`Snapshot`] is immutable; whoever changes something swaps in a new one. A request takes one snapshot and sees one
+//! state of things to its end.
+//!
+//! Invariants: an app id belongs to one bot at the most; no debug output holds a secret or a capability.
+//!
+//! Not here: where they come from (`config`, the registry) and who may change them (`admin_api`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use landline_auth::{SecretDigest, SiteSecrets};
+use landline_core::{BotDirectory, BotProfile, DeliveryMode};
+use landline_protocol::{BotName, SiteName};
+use url::Url;
+
+/// The tenant of bots that name none: the one that the Bot Framework itself uses.
+pub const DEFAULT_TENANT: &str = "botframework.com";
+
+/// The `iss` that stock bots expect of the channel.
+///
+/// Source: Bot Framework REST reference, "Authentication", "Connector to Bot".
+pub const DEFAULT_ISSUER: &str = "https://api.botframework.com";
+
+/// The bots and sites of a running server.
+#[derive(Debug, Default)]
+pub struct Directory(RwLock<Arc<Snapshot>>);
+
+/// All of them at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// By name.
+    pub bots: BTreeMap<BotName, Arc<Bot>>,
+    /// By name.
+    pub sites: BTreeMap<SiteName, Arc<Site>>,
+}
+
+/// Where something is defined, and so where it is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManagedBy {
+    /// The configuration file.
+    File,
+    /// The registry, by the admin API.
+    Registry,
+}
+
+/// A bot.
+#[derive(Clone, Debug)]
+pub struct Bot {
+    /// Its name; also its `recipient.id`.
+    pub name: BotName,
+    /// Where activities are posted to.
+    pub endpoint: Url,
+    /// What it is called in tokens. Without one, no tokens are shown either way, and the bot's credential is the
+    /// unguessable segment of its `serviceUrl`.
+    pub app_id: Option<Arc<str>>,
+    /// The tenant in the paths of the token endpoints.
+    pub tenant: Arc<str>,
+    /// What `iss` says in the tokens that the bot is shown.
+    pub issuer: Arc<str>,
+    /// How it gets what clients send.
+    pub delivery: DeliveryMode,
+    /// What it may show to get an access token: as `X-IDENTITY-HEADER`, or as `client_secret`.
+    pub credentials: SiteSecrets,
+    /// Where the tokens come from that it is shown, if it trusts only somebody else's keys.
+    pub outgoing: Option<Arc<OutgoingCredentials>>,
+    /// The digest of the unguessable segment, for a bot without app id.
+    pub capability: Option<SecretDigest>,
+    /// The base of the Connector API that it is told, with a slash at its end. Holds the capability, where there is one.
+    pub service_url: ServiceUrl,
+    /// Where it is defined.
+    pub managed_by: ManagedBy,
+}
+
+/// How a token is fetched with the bot's own credentials, as the Bot Framework Emulator does.
+#[derive(Clone, Debug)]
+pub struct OutgoingCredentials {
+    /// An OAuth 2.0 token endpoint.
+    pub token_url: Url,
+    /// The bot's own secret there; its app id is the client id.
+    pub client_secret: Hidden,
+    /// What is asked for.
+    pub scope: String,
+}
+
+/// A secret that has to be shown to somebody else, so that a digest of it will not do.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// Hides a text.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text: for the wire, never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(…)")
+    }
+}
+
+/// A `serviceUrl`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServiceUrl(Arc<str>);
+
+impl ServiceUrl {
+    /// Of a bot that shows tokens.
+    pub fn signed(base: &str) -> Self {
+        Self(format!("{base}/connector/").into())
+    }
+
+    /// Of a bot that is known by its capability.
+    pub fn with_capability(base: &str, capability: &str) -> Self {
+        Self(format!("{base}/connector/{capability}/").into())
+    }
+
+    /// The text, which may hold a capability: not for logs.
+    pub fn expose(&self) -> &Arc<str> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ServiceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServiceUrl(…)")
+    }
+}
+
+/// A site: clients that share secrets, in front of one bot.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its name.
+    pub name: SiteName,
+    /// Its bot.
+    pub bot: BotName,
+    /// Digests of its secrets.
+    pub secrets: SiteSecrets,
+    /// How long a token lives. In whole seconds.
+    pub token_lifetime: Duration,
+    /// Whether `watermark=` with nothing behind it asks for the whole history.
+    pub empty_watermark_is_history: bool,
+    /// How long a conversation is kept after its last activity.
+    pub retention: Duration,
+    /// Where it is defined.
+    pub managed_by: ManagedBy,
+}
+
+impl Directory {
+    /// Everything, as it is now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        // A panic elsewhere leaves a whole snapshot: it is only ever swapped.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on.
+    pub fn replace(&self, snapshot: Snapshot) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
+    }
+}
+
+impl Snapshot {
+    /// The site that one of its secrets opens.
+    pub fn site_by_secret(&self, presented: &str) -> Option<&Arc<Site>> {
+        self.sites.values().find(|site| site.secrets.accepts(presented))
+    }
+
+    /// The bot that has this app id.
+    pub fn bot_by_app_id(&self, app_id: &str) -> Option<&Arc<Bot>> {
+        self.bots.values().find(|bot| bot.app_id.as_deref() == Some(app_id))
+    }
+
+    /// The bot whose `serviceUrl` holds this segment.
+    pub fn bot_by_capability(&self, presented: &str) -> Option<&Arc<Bot>> {
+        self.bots.values().find(|bot| {
+            let known = SiteSecrets { first: bot.capability, second: None };
+            known.accepts(presented)
+        })
+    }
+}
+
+impl BotDirectory for Directory {
+    fn bot(&self, name: &BotName) -> Option<BotProfile> {
+        let snapshot = self.snapshot();
+        let bot = snapshot.bots.get(name)?;
+        Some(BotProfile { service_url: Arc::clone(bot.service_url.expose()), delivery: bot.delivery })
+    }
+}

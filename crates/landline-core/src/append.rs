@@ -189,7 +189,15 @@ impl Door {
             let mut activity = draft.activity.clone();
             activity.stamp(&id.to_string(), &topic.id, time);
             let body = activity.to_json();
-            sealed.records.push(Record { position, previous, time, audience: draft.audience, body });
+            sealed.records.push(Record {
+                position,
+                previous,
+                time,
+                audience: draft.audience,
+                body,
+                replaces: None,
+                replaced_by: None,
+            });
             sealed.deliveries.push(draft.to_bot.then_some(DeliveryState::Pending));
             let turn = draft.to_bot.then(|| Turn::behind(&mut self.last_turn));
             sealed.logged.push(Logged { id, activity, turn });
@@ -209,6 +217,7 @@ impl Sealed {
             time: record.time,
             audience: record.audience,
             body: record.body.clone(),
+            replaces: record.replaces,
         });
         records.zip(self.deliveries.iter().copied()).collect()
     }

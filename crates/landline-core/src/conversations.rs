@@ -114,7 +114,8 @@ pub enum NotLogged {
 impl From<AppendError> for NotLogged {
     fn from(error: AppendError) -> Self {
         match error {
-            AppendError::NotFound => Unavailable::NotFound.into(),
+            // What was to be replaced has expired meanwhile.
+            AppendError::NotFound | AppendError::NotReplaceable { .. } => Unavailable::NotFound.into(),
             AppendError::Damaged(damage) => Unavailable::Damaged(damage).into(),
             AppendError::Unavailable(error) => Unavailable::Store(error).into(),
             AppendError::Conflict { tail } => {

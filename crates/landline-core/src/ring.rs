@@ -93,6 +93,8 @@ mod tests {
             time: Timestamp::default(),
             audience: Audience::Everyone,
             body: Bytes::from(vec![b'x'; bytes]),
+            replaces: None,
+            replaced_by: None,
         }
     }
 

@@ -65,7 +65,8 @@ impl Conversations {
         let user = start.user.as_ref().map(ChannelAccountJson::of);
         let mut activity = conversation_update(&facts, [Some(bot), user]);
         activity.stamp(&id.to_string(), &id.conversation, now);
-        let record = NewRecord { time: now, audience: Audience::Bot, body: activity.to_json() };
+        let record =
+            NewRecord { time: now, audience: Audience::Bot, body: activity.to_json(), replaces: None };
         let create = Create {
             conversation: start.conversation,
             time: now,

@@ -49,6 +49,8 @@ pub struct NewRecord {
     pub audience: Audience,
     /// The activity, as JSON, as clients see it.
     pub body: Bytes,
+    /// The record whose content this one replaces: always a *root*, that is, one that replaces none itself.
+    pub replaces: Option<Position>,
 }
 
 /// What was logged.
@@ -64,6 +66,11 @@ pub struct Record {
     pub audience: Audience,
     /// As it was handed in.
     pub body: Bytes,
+    /// As it was handed in.
+    pub replaces: Option<Position>,
+    /// For a root: the newest record that replaces it. For a record that replaces: the newest one of the same root,
+    /// where that is another. It is there as long as anything points to it; what it holds is read like any record.
+    pub replaced_by: Option<Position>,
 }
 
 /// What is known of a conversation without reading its records.
@@ -166,6 +173,13 @@ pub enum AppendError {
         /// The tail as it is.
         tail: Position,
     },
+    /// A record was to replace what stands at this position: nothing (never written, expired, or not before this
+    /// append), or a record that itself replaces another. Nothing was written.
+    #[error("position {position} holds no record that can be replaced")]
+    NotReplaceable {
+        /// See [`NewRecord::replaces`].
+        position: Position,
+    },
     /// The log is damaged; it takes nothing until it is repaired. Nothing was written.
     #[error(transparent)]
     Damaged(#[from] Damage),
@@ -254,7 +268,8 @@ pub trait LogStore: fmt::Debug + Send + Sync + 'static {
 
     /// Appends, if the tail is the expected one and the key is new.
     ///
-    /// The key is looked at first: a repeat is a [`Appended::Duplicate`] whatever the tail.
+    /// The key is looked at first: a repeat is a [`Appended::Duplicate`] whatever the tail. Then the tail, then what
+    /// the records replace.
     fn append(&self, append: Append) -> StoreFuture<Appended, AppendError>;
 
     /// What is known of a conversation; [`ReadError::NotFound`] where there is none.
@@ -371,6 +386,12 @@ pub enum Table {
     TokenKeys,
     /// The unguessable path segments by which bots without an app id reach the Connector API.
     BotCapabilities,
+    /// Bots that were added while the server ran.
+    Bots,
+    /// Sites that were added while the server ran.
+    Sites,
+    /// Keys that sign what bots and their SDKs verify.
+    IdentityKeys,
 }
 
 /// Counts the writes of one entry; never goes back, also not over a deletion.

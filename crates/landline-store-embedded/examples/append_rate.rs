@@ -89,7 +89,7 @@ struct Load {
 impl Load {
     fn record(&self) -> NewRecord {
         let body = self.bodies[rand::rng().random_range(0..self.bodies.len())].clone();
-        NewRecord { time: Timestamp::from_millis(1), audience: Audience::Everyone, body }
+        NewRecord { time: Timestamp::from_millis(1), audience: Audience::Everyone, body, replaces: None }
     }
 
     /// One durable append to one of every so many conversations.

@@ -30,7 +30,9 @@ fn id(number: u64) -> ConversationId {
 fn append(number: u64, tail: u64) -> Append {
     let states = [None, Some(DeliveryState::Pending), Some(DeliveryState::Attempted)];
     let body = Bytes::from(format!("{number}/{tail} {}", "text ".repeat(20)));
-    let record = NewRecord { time: Timestamp::from_millis(1), audience: Audience::Everyone, body };
+    // Every fifth replaces one of the first, some of them twice.
+    let replaces = tail.is_multiple_of(5).then(|| Position::new(tail / 10 + 1));
+    let record = NewRecord { time: Timestamp::from_millis(1), audience: Audience::Everyone, body, replaces };
     Append {
         conversation: id(number),
         expected_tail: Position::new(tail),

@@ -11,7 +11,7 @@ use landline_protocol::{ConversationId, Position, Timestamp};
 use tempfile::TempDir;
 
 use crate::schema::keys::{self, tag};
-use crate::schema::{Link, StoredHead, StoredRecord, encode_facts, encode_mark};
+use crate::schema::{Link, StoredHead, StoredRecord, encode_facts, encode_mark, encode_newest};
 use crate::tables::{Keep, Tables};
 use crate::{EmbeddedOptions, EmbeddedStore, OpenError};
 
@@ -37,7 +37,8 @@ fn tables(folder: &TempDir) -> Tables {
 
 fn append(conversation: &str, tail: u64) -> Append {
     let body = Bytes::from(format!("{conversation}{tail}"));
-    let record = NewRecord { time: Timestamp::from_millis(1), audience: Audience::Everyone, body };
+    let record =
+        NewRecord { time: Timestamp::from_millis(1), audience: Audience::Everyone, body, replaces: None };
     Append {
         conversation: id(conversation),
         expected_tail: at(tail),
@@ -525,6 +526,7 @@ async fn a_deletion_that_was_cut_short_is_finished() {
         (Keep::Records, keys::prefix(&id("b"))),
         (Keep::State, keys::tagged_prefix(tag::DELIVERY, &id("b"))),
         (Keep::State, keys::tagged_prefix(tag::KEY, &id("b"))),
+        (Keep::State, keys::tagged_prefix(tag::NEWEST, &id("b"))),
         (Keep::State, mark),
         (Keep::State, facts_place()),
     ] {
@@ -538,8 +540,8 @@ async fn another_format_is_refused_with_a_next_step() {
         move |folder: &TempDir| std::fs::write(folder.path().join("format"), text).unwrap()
     };
     let remove = |folder: &TempDir| std::fs::remove_file(folder.path().join("format")).unwrap();
-    refused("has format 2, this version knows format 1", write("landline data, format 2\n")).await;
-    refused("has format 0, this version knows format 1", write("landline data, format 0\n")).await;
+    refused("has format 3, this version knows format 2", write("landline data, format 3\n")).await;
+    refused("has format 0, this version knows format 2", write("landline data, format 0\n")).await;
     refused("does not name a format", write("")).await;
     refused("does not name a format", write("landline data, format 1")).await;
     refused("it is missing, though there is data beside it", remove).await;
@@ -551,6 +553,19 @@ async fn another_format_is_refused_with_a_next_step() {
     .await;
 }
 
+#[tokio::test]
+async fn a_folder_of_the_format_before_is_opened_and_says_the_new_one() {
+    let folder = filled().await;
+    let file = folder.path().join("format");
+    std::fs::write(&file, "landline data, format 1\n").unwrap();
+
+    for _ in 0..2 {
+        let store = open(&folder);
+        assert_eq!(in_small_pages(&store, "b").await.unwrap().len(), usize::try_from(RECORDS).unwrap());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "landline data, format 2\n");
+    }
+}
+
 async fn refused(expected: &str, change: impl FnOnce(&TempDir)) {
     let folder = filled().await;
     change(&folder);
@@ -558,4 +573,113 @@ async fn refused(expected: &str, change: impl FnOnce(&TempDir)) {
     assert!(matches!(error, OpenError::Format { .. } | OpenError::Damaged { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.contains(expected) && text.contains("; "), "{text}");
+}
+
+/// Where the replacements of "b" stand, see [`with_replacements`].
+const REPLACEMENTS: [(u64, u64); 3] = [(RECORDS + 1, 3), (RECORDS + 2, 3), (RECORDS + 3, 5)];
+
+/// A closed store in which two records of "b" are replaced, one of them twice.
+async fn with_replacements() -> TempDir {
+    let folder = filled().await;
+    let store = open(&folder);
+    for (tail, root) in REPLACEMENTS {
+        let mut append = append("b", tail);
+        append.records[0].0.replaces = Some(at(root));
+        assert_eq!(store.append(append).await.unwrap(), Appended::Done);
+    }
+    folder
+}
+
+fn links(records: &[Record]) -> Vec<(u64, u64)> {
+    let replaced = |record: &Record| Some((record.position.get(), record.replaced_by?.get()));
+    records.iter().filter_map(replaced).collect()
+}
+
+/// Changes what is kept of replacements in "b". Then whoever reads through it finds that, or nothing is wrong (`None`);
+/// and after a repair of the whole log it is right.
+async fn check_replacements(found: Option<&str>, change: impl FnOnce(&Tables)) {
+    let folder = with_replacements().await;
+    change(&tables(&folder));
+
+    let store = open(&folder);
+    let right = [(3, RECORDS + 2), (5, RECORDS + 3), (RECORDS + 1, RECORDS + 2)];
+    for outcome in [read(&store, "b", 0).await.map(|page| page.records), in_small_pages(&store, "b").await] {
+        match (outcome, found) {
+            (Err(ReadError::Damaged(damage)), Some(found)) => {
+                assert!(damage.what.contains(found), "{damage}");
+            }
+            (outcome, None) => assert_eq!(links(&outcome.unwrap()), right),
+            (outcome, Some(_)) => panic!("{outcome:?}"),
+        }
+    }
+    assert_others_are_well(&store).await;
+    assert_eq!(store.repair(&id("b")).await.unwrap().kept, RECORDS + 3);
+    assert_eq!(links(&in_small_pages(&store, "b").await.unwrap()), right);
+}
+
+fn newest_place(root: u64) -> Vec<u8> {
+    keys::newest(&id("b"), at(root))
+}
+
+fn put_newest(tables: &Tables, root: u64, newest: u64) {
+    put(tables, Keep::State, newest_place(root), Some(encode_newest(&newest_place(root), at(newest))));
+}
+
+#[tokio::test]
+async fn a_wrong_entry_about_a_replacement_is_found() {
+    check_replacements(None, |_| {}).await;
+    check_replacements(Some("checksum of a newest replacement"), |tables| {
+        let value = get(tables, Keep::State, &newest_place(3));
+        put(tables, Keep::State, newest_place(3), Some(flipped(value)));
+    })
+    .await;
+    check_replacements(Some("checksum of a newest replacement"), |tables| {
+        let other = get(tables, Keep::State, &newest_place(5));
+        put(tables, Keep::State, newest_place(3), Some(other));
+    })
+    .await;
+    check_replacements(Some("knows nothing of it"), |tables| {
+        put(tables, Keep::State, newest_place(3), None);
+    })
+    .await;
+    // An older one; one of another root; a record that replaces nothing; none at all.
+    check_replacements(Some("whose newest is said to be"), |tables| put_newest(tables, 3, RECORDS + 1)).await;
+    for newest in [RECORDS + 3, RECORDS, RECORDS + 9] {
+        check_replacements(Some("is not at position"), |tables| put_newest(tables, 3, newest)).await;
+    }
+    // For a record that nothing replaces; and where there is no record, where nobody looks.
+    check_replacements(Some("is not at position"), |tables| put_newest(tables, 4, RECORDS + 3)).await;
+    check_replacements(None, |tables| put_newest(tables, RECORDS + 9, RECORDS + 3)).await;
+    check_replacements(Some("the head knows of none"), |tables| {
+        let head = StoredHead { roots: 0, ..first_head(tables) };
+        put_head(tables, head);
+        put_second(tables, head_place(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_repair_nothing_points_to_what_is_gone() {
+    for (lost, expected) in [
+        (RECORDS + 3, vec![(3, RECORDS + 2), (RECORDS + 1, RECORDS + 2)]),
+        (RECORDS + 2, vec![(3, RECORDS + 1)]),
+        (RECORDS + 1, vec![]),
+        (5, vec![]),
+    ] {
+        let folder = with_replacements().await;
+        put(&tables(&folder), Keep::Records, record_place(lost), None);
+
+        let store = open(&folder);
+        assert_damaged(in_small_pages(&store, "b").await);
+        store.repair(&id("b")).await.unwrap();
+
+        let kept = in_small_pages(&store, "b").await.unwrap();
+        assert_eq!((kept.len() as u64, links(&kept)), (lost - 1, expected));
+        LogStore::expire(&store, &id("b"), at(u64::MAX)).await.unwrap();
+        drop(store);
+        let opened = tables(&folder);
+        let left = keys::tagged_prefix(tag::NEWEST, &id("b"));
+        assert_eq!(opened.view().keys(Keep::State, &left).count(), 0);
+        assert_eq!(first_head(&opened).roots, 0);
+    }
 }

@@ -29,8 +29,8 @@ use crate::limits::{
     FORGOTTEN_KEYS, OPEN_FILES, SECOND_CACHE_SHARE, SECOND_OPEN_FILES, SECOND_WORKERS, WORKERS,
 };
 use crate::options::EmbeddedOptions;
-use crate::schema::FORMAT;
 use crate::schema::keys::tag;
+use crate::schema::{FORMAT, OLDEST_FORMAT};
 use crate::space::Space;
 use crate::tables::{HEADS, Keep, Tables};
 
@@ -115,6 +115,7 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
         text.strip_prefix(FORMAT_TEXT).and_then(|rest| rest.strip_suffix('\n')).map(str::parse::<u32>);
     match number {
         Some(Ok(FORMAT)) => Ok(()),
+        Some(Ok(OLDEST_FORMAT..FORMAT)) => say_format(path, &file),
         Some(Ok(other)) => {
             Err(OpenError::Format { path: path.to_owned(), found: other.to_string(), known: FORMAT })
         }
@@ -127,6 +128,11 @@ fn begin(path: &Path, file: &Path) -> Result<(), OpenError> {
     if path.join("log").exists() || path.join("heads").exists() {
         return Err(OpenError::damaged(file, "it is missing, though there is data beside it"));
     }
+    say_format(path, file)
+}
+
+/// Puts the number of this format in the place of whatever was there, at once.
+fn say_format(path: &Path, file: &Path) -> Result<(), OpenError> {
     let written = || {
         let new = path.join("format.new");
         let mut out = File::create(&new)?;

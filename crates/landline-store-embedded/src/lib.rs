@@ -27,6 +27,7 @@ mod limits;
 mod merger;
 mod options;
 mod reading;
+mod replacements;
 mod schema;
 mod space;
 mod store;

@@ -109,7 +109,10 @@ mod tests {
         let mut random = StdRng::seed_from_u64(1);
         let mut record = || {
             let body = Bytes::from_iter((0..1000).map(|_| random.random::<u8>()));
-            (NewRecord { time: Timestamp::default(), audience: Audience::Everyone, body }, None)
+            (
+                NewRecord { time: Timestamp::default(), audience: Audience::Everyone, body, replaces: None },
+                None,
+            )
         };
         let ids: Vec<ConversationId> = (0..CONVERSATIONS).map(|n| format!("c{n}").parse().unwrap()).collect();
         let create = |id: &ConversationId| {

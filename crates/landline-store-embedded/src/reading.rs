@@ -43,6 +43,8 @@ impl Tables {
                 break;
             }
         }
+        view.fill_replacements(conversation, &head, &mut page.records)
+            .map_err(|trouble| trouble.for_read(conversation))?;
         Ok(page)
     }
 

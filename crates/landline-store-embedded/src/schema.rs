@@ -22,7 +22,14 @@ mod tests;
 pub(crate) use entry::StoredEntry;
 pub(crate) use head::{Link, StoredHead};
 pub(crate) use record::StoredRecord;
-pub(crate) use small::{Sent, decode_delivery, decode_facts, encode_delivery, encode_facts, encode_mark};
+pub(crate) use small::{
+    Sent, decode_delivery, decode_facts, decode_newest, encode_delivery, encode_facts, encode_mark,
+    encode_newest,
+};
 
 /// The version of the format as a whole.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
+
+/// The oldest format that is opened. All of it is read as it is, and the folder says [`FORMAT`] from then on: an older
+/// program would pass over what is new.
+pub(crate) const OLDEST_FORMAT: u32 = 1;

@@ -26,7 +26,7 @@ fn create(conversation: &str) -> Create {
 
 fn append(conversation: &str, tail: u64) -> Append {
     let body = Bytes::from_static(b"body");
-    let record = NewRecord { time: Timestamp::default(), audience: Audience::Everyone, body };
+    let record = NewRecord { time: Timestamp::default(), audience: Audience::Everyone, body, replaces: None };
     Append {
         conversation: id(conversation),
         expected_tail: Position::new(tail),

@@ -43,6 +43,7 @@ fn append(writer: usize, tail: Position) -> Append {
         time: Timestamp::from_millis(1),
         audience: Audience::Everyone,
         body: Bytes::from(format!("{writer}/{tail}/{part} {}", "x".repeat(300))),
+        replaces: None,
     };
     Append {
         conversation: id(writer),

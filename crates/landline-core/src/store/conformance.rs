@@ -21,6 +21,7 @@ pub mod listing;
 pub mod order;
 pub mod reading;
 pub mod registry;
+pub mod replacing;
 pub mod sequences;
 
 use std::fmt::Debug;
@@ -89,6 +90,17 @@ macro_rules! store_conformance {
                 a_delivery_state_needs_a_record,
                 pending_deliveries_come_in_order_and_in_pages,
             }
+            replacing::{
+                a_replaced_record_knows_the_newest_that_replaces_it,
+                a_replacement_is_one_write_with_its_records,
+                what_is_not_there_cannot_be_replaced,
+                a_replacement_is_not_replaced_itself,
+                two_replacements_in_one_append_leave_the_last,
+                what_replaces_an_expired_record_still_knows_the_newest,
+                a_deleted_conversation_leaves_no_replacements_behind,
+                a_repaired_log_keeps_its_replacements,
+                replacements_are_there_after_reopening,
+            }
             forgetting::{
                 expired_records_are_gone_with_keys_and_deliveries,
                 a_log_goes_on_after_all_of_it_expired,
@@ -155,6 +167,7 @@ fn record(time: i64, body: &str) -> NewRecord {
         time: Timestamp::from_millis(time),
         audience: Audience::Everyone,
         body: Bytes::copy_from_slice(body.as_bytes()),
+        replaces: None,
     }
 }
 

@@ -256,6 +256,7 @@ async fn an_append_from_elsewhere_is_respected() {
         time: Timestamp::from_millis(1_790_000_000_000),
         audience: Audience::Everyone,
         body: r#"{"type":"message","text":"elsewhere"}"#.into(),
+        replaces: None,
     };
     let append = Append {
         conversation: conversation.clone(),

@@ -10,7 +10,9 @@ use super::group::{Group, Log};
 use crate::error::Trouble;
 use crate::reading::delivery_places;
 use crate::schema::keys::{self, tag};
-use crate::schema::{Link, Sent, StoredHead, StoredRecord, decode_delivery, encode_delivery, encode_facts};
+use crate::schema::{
+    Link, Sent, StoredHead, StoredRecord, decode_delivery, encode_delivery, encode_facts, encode_newest,
+};
 use crate::tables::Keep;
 
 type Records = Vec<(NewRecord, Option<DeliveryState>)>;
@@ -77,6 +79,12 @@ impl Group<'_> {
         let Some(tail) = first.get().checked_add(count) else {
             return Err(AppendError::Unavailable(StoreError("there are no positions left".to_owned())));
         };
+        for root in records.iter().filter_map(|(record, _)| record.replaces) {
+            let replaceable = self.is_root(conversation, root);
+            if !replaceable.map_err(|trouble| trouble.for_append(conversation))? {
+                return Err(AppendError::NotReplaceable { position: root });
+            }
+        }
         let mut digest = key.map(|key| &key.digest);
         for (position, (record, delivery)) in (first.get()..tail).map(Position::new).zip(records) {
             let place = keys::place(conversation, position);
@@ -88,6 +96,10 @@ impl Group<'_> {
             // Only the first record is found by the key, so only that one has to take it along when it goes.
             let (value, checksum) = StoredRecord::encode(&place, head.last, digest.take(), &record);
             self.put(Keep::Records, place, value);
+            if let Some(root) = record.replaces {
+                let known = self.put_newest(conversation, root, position);
+                head.roots += u64::from(!known.map_err(|trouble| trouble.for_append(conversation))?);
+            }
             if let Some(state) = delivery {
                 self.put_delivery(conversation, position, state);
             }
@@ -97,6 +109,27 @@ impl Group<'_> {
         head.tail = Position::new(tail);
         head.revision += 1;
         Ok(())
+    }
+
+    /// Whether a record stands there that replaces no other.
+    fn is_root(&self, conversation: &ConversationId, position: Position) -> Result<bool, Trouble> {
+        let place = keys::place(conversation, position);
+        let Some(value) = self.get(Keep::Records, &place)? else { return Ok(false) };
+        Ok(StoredRecord::decode(&place, position, &value)?.record.replaces.is_none())
+    }
+
+    /// Keeps the newest replacement of a root; tells whether it had one before.
+    fn put_newest(
+        &mut self,
+        conversation: &ConversationId,
+        root: Position,
+        newest: Position,
+    ) -> Result<bool, Trouble> {
+        let place = keys::newest(conversation, root);
+        let known = self.get(Keep::State, &place)?.is_some();
+        let value = encode_newest(&place, newest);
+        self.put(Keep::State, place, value);
+        Ok(known)
     }
 
     /// New facts, in both databases: without them, a repair could not make a conversation useful again.

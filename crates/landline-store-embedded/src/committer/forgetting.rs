@@ -74,6 +74,13 @@ impl Group<'_> {
                     }
                 }
             }
+            if let Some(root) = record.record.replaces {
+                // The entry goes with the newest, which comes last.
+                if view.newest(conversation, root)?.is_some_and(|newest| newest <= position) {
+                    keys.push((Keep::State, keys::newest(conversation, root)));
+                    head.roots = head.roots.saturating_sub(1);
+                }
+            }
             head.base = record.link();
             head.expired_through = position;
         }
@@ -143,6 +150,7 @@ fn forgotten(view: &View<'_>, conversation: &ConversationId) -> Result<(Keys, bo
         (Keep::Pending, keys::prefix(conversation)),
         (Keep::State, keys::tagged_prefix(tag::DELIVERY, conversation)),
         (Keep::State, keys::tagged_prefix(tag::KEY, conversation)),
+        (Keep::State, keys::tagged_prefix(tag::NEWEST, conversation)),
     ];
     let mut keys = Vec::new();
     for (keep, prefix) in prefixes {

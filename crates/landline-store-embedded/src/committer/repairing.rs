@@ -1,8 +1,9 @@
 //! Making a damaged log usable again: what can be read from its beginning on stays, the rest goes, and the next
-//! position lies far behind every one that was ever given.
+//! position lies far behind every one that was ever given. What replaces what is worked out anew from what stays.
 //!
 //! What the LSM store itself cannot read (a block of a table) stays damaged: it cannot be taken away either.
 
+use std::collections::BTreeMap;
 use std::ops::Bound::Included;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use super::group::{Group, Log};
 use crate::error::Trouble;
 use crate::reading::decode;
 use crate::schema::keys::{self, tag};
-use crate::schema::{Link, Sent, StoredHead, StoredRecord, decode_facts};
+use crate::schema::{Link, Sent, StoredHead, StoredRecord, decode_facts, encode_newest};
 use crate::tables::{Keep, Keys, View};
 
 /// What a repair is going to do.
@@ -25,6 +26,8 @@ struct Mended {
     kept: u64,
     /// What has to go.
     cut: Keys,
+    /// The newest replacement of each root.
+    newest: BTreeMap<Position, Position>,
 }
 
 /// What was found of a log's records.
@@ -37,6 +40,8 @@ struct Found {
     cut: Vec<Vec<u8>>,
     /// The highest position that is in use.
     highest: Position,
+    /// Of what is kept: the newest replacement of each root.
+    newest: BTreeMap<Position, Position>,
 }
 
 impl Group<'_> {
@@ -44,12 +49,19 @@ impl Group<'_> {
     pub(super) fn repair(&mut self, conversation: &ConversationId) -> Result<Repaired, AppendError> {
         self.room.for_less().map_err(AppendError::Unavailable)?;
         let mended = self.mend(conversation).map_err(|trouble| trouble.for_append(conversation))?;
-        let Some(Mended { head, facts, kept, cut }) = mended else { return Err(AppendError::NotFound) };
+        let Some(Mended { head, facts, kept, cut, newest }) = mended else {
+            return Err(AppendError::NotFound);
+        };
         let Some(mut head) = head else {
             return Err(AppendError::Unavailable(StoreError("there are no positions left".to_owned())));
         };
         for (keep, key) in cut {
             self.remove(keep, key);
+        }
+        for (root, newest) in newest {
+            let place = keys::newest(conversation, root);
+            let value = encode_newest(&place, newest);
+            self.put(Keep::State, place, value);
         }
         self.put_facts(conversation, &mut head, &facts);
         self.set_log(conversation, Log { before: None, now: Some(head) });
@@ -82,11 +94,12 @@ impl Group<'_> {
             base: found.base,
             last_time: last_time.or(known.map(|head| head.last_time)).unwrap_or(Timestamp::from_millis(0)),
             facts_checksum: 0,
+            roots: found.newest.len() as u64,
         });
         let facts = self.find_facts(&view, conversation, newest.as_ref())?;
         let mut cut: Vec<_> = found.cut.into_iter().map(|key| (Keep::Records, key)).collect();
         cut.extend(view.beyond(conversation, last.position)?);
-        Ok(Some(Mended { head, facts, kept: found.kept, cut }))
+        Ok(Some(Mended { head, facts, kept: found.kept, cut, newest: found.newest }))
     }
 
     /// The facts that the newest head means; else any that can be read; else none.
@@ -121,6 +134,7 @@ impl View<'_> {
             base: base.unwrap_or_default(),
             cut: Vec::new(),
             highest: Position::START,
+            newest: BTreeMap::new(),
         };
         let mut link = base;
         let mut broken = false;
@@ -138,6 +152,7 @@ impl View<'_> {
                     }
                     link = Some(record.link());
                     found.kept += 1;
+                    found.newest.extend(record.record.replaces.map(|root| (root, position)));
                     found.last = Some(record);
                 }
                 None => {
@@ -149,7 +164,8 @@ impl View<'_> {
         Ok(found)
     }
 
-    /// Delivery states and keys that belong to records behind `last`, or cannot be read.
+    /// Delivery states and keys that belong to records behind `last`, or cannot be read; and all entries about
+    /// replacements, which are made anew.
     fn beyond(&self, conversation: &ConversationId, last: Position) -> Result<Keys, Trouble> {
         let mut beyond = Vec::new();
         let states = [
@@ -171,6 +187,10 @@ impl View<'_> {
             if readable(Sent::decode(&key, &value))?.is_none_or(|sent| sent.position > last) {
                 beyond.push((Keep::State, key.to_vec()));
             }
+        }
+        let prefix = keys::tagged_prefix(tag::NEWEST, conversation);
+        for key in self.keys(Keep::State, &prefix) {
+            beyond.push((Keep::State, key?.to_vec()));
         }
         Ok(beyond)
     }

@@ -6,7 +6,9 @@ use landline_protocol::{Position, Timestamp};
 use super::layout::{Kind, Reader, Writer};
 use crate::error::Trouble;
 
+/// Without and with the number of roots, which most logs have none of.
 const VERSION: u8 = 1;
+const VERSION_WITH_ROOTS: u8 = 2;
 
 /// A record by its place and checksum; what the next record is chained to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(crate) struct StoredHead {
     pub(crate) last_time: Timestamp,
     /// Of the facts, which stand apart because they rarely change.
     pub(crate) facts_checksum: u64,
+    /// How many roots have a newest replacement kept; where it is 0, nobody has to look for any.
+    pub(crate) roots: u64,
 }
 
 impl StoredHead {
@@ -40,11 +44,13 @@ impl StoredHead {
             base: Link::default(),
             last_time: created,
             facts_checksum,
+            roots: 0,
         }
     }
 
     pub(crate) fn encode(&self, place: &[u8]) -> Vec<u8> {
-        let writer = Writer::new(VERSION, 72)
+        let version = if self.roots == 0 { VERSION } else { VERSION_WITH_ROOTS };
+        let writer = Writer::new(version, 80)
             .number(self.revision)
             .position(self.last.position)
             .number(self.last.checksum)
@@ -54,11 +60,15 @@ impl StoredHead {
             .number(self.base.checksum)
             .time(self.last_time)
             .number(self.facts_checksum);
+        let writer = if self.roots == 0 { writer } else { writer.number(self.roots) };
         writer.sealed(Kind::Head, place).0
     }
 
     pub(crate) fn decode(place: &[u8], value: &[u8]) -> Result<Self, Trouble> {
-        let (mut reader, _) = Reader::open(Kind::Head, VERSION, place, value)?;
+        let (mut reader, version, _) = Reader::open_any(Kind::Head, place, value)?;
+        if version != VERSION && version != VERSION_WITH_ROOTS {
+            return reader.unknown("version", version);
+        }
         let head = Self {
             revision: reader.number()?,
             last: Link { position: reader.position()?, checksum: reader.number()? },
@@ -67,6 +77,7 @@ impl StoredHead {
             base: Link { position: reader.position()?, checksum: reader.number()? },
             last_time: reader.time()?,
             facts_checksum: reader.number()?,
+            roots: if version == VERSION { 0 } else { reader.number()? },
         };
         reader.end()?;
         let in_order = head.base.position <= head.expired_through

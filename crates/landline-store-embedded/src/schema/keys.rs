@@ -14,6 +14,8 @@ pub(crate) mod tag {
     pub(crate) const KEY: u8 = b'k';
     pub(crate) const DELIVERY: u8 = b'd';
     pub(crate) const ENTRY: u8 = b'r';
+    /// The newest replacement of a root.
+    pub(crate) const NEWEST: u8 = b'n';
     /// A deletion that is under way.
     pub(crate) const DELETING: u8 = b'x';
 }
@@ -36,7 +38,7 @@ pub(crate) fn prefix(conversation: &ConversationId) -> Vec<u8> {
     key
 }
 
-/// `tag id NUL`: what all keys, or all delivery states, of a conversation begin with.
+/// `tag id NUL`: what all keys, delivery states or newest replacements of a conversation begin with.
 pub(crate) fn tagged_prefix(tag: u8, conversation: &ConversationId) -> Vec<u8> {
     let id = conversation.as_str().as_bytes();
     let mut key = Vec::with_capacity(1 + id.len() + 1 + 16);
@@ -60,6 +62,13 @@ pub(crate) fn delivery(conversation: &ConversationId, position: Position) -> Vec
     key
 }
 
+/// `n id NUL root`: the newest replacement of a root.
+pub(crate) fn newest(conversation: &ConversationId, root: Position) -> Vec<u8> {
+    let mut key = tagged_prefix(tag::NEWEST, conversation);
+    key.extend(root.get().to_be_bytes());
+    key
+}
+
 /// `k id NUL digest`: an idempotency key.
 pub(crate) fn idempotency(conversation: &ConversationId, digest: &[u8; 16]) -> Vec<u8> {
     let mut key = tagged_prefix(tag::KEY, conversation);
@@ -80,6 +89,9 @@ pub(crate) fn entries(table: Table) -> Vec<u8> {
         Table::SiteSecrets => 1,
         Table::TokenKeys => 2,
         Table::BotCapabilities => 3,
+        Table::Bots => 4,
+        Table::Sites => 5,
+        Table::IdentityKeys => 6,
     };
     vec![tag::ENTRY, number]
 }
@@ -96,6 +108,14 @@ pub(crate) fn split_place(key: &[u8]) -> Result<(ConversationId, Position), Trou
             Ok((conversation(id)?, Position::new(u64::from_be_bytes(*position))))
         }
         _ => Trouble::damaged("a key does not name a position"),
+    }
+}
+
+/// The root in a key of the form `n id NUL root`.
+pub(crate) fn root(key: &[u8]) -> Result<Position, Trouble> {
+    match key.split_last_chunk::<8>() {
+        Some((_, root)) => Ok(Position::new(u64::from_be_bytes(*root))),
+        None => Trouble::damaged("a key does not name a root"),
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) enum Kind {
     Delivery = 5,
     Entry = 6,
     Mark = 7,
+    Newest = 8,
 }
 
 impl Kind {
@@ -27,6 +28,7 @@ impl Kind {
             Self::Delivery => "delivery state",
             Self::Entry => "registry entry",
             Self::Mark => "mark",
+            Self::Newest => "newest replacement",
         }
     }
 }
@@ -104,6 +106,12 @@ impl<'a> Reader<'a> {
         place: &[u8],
         value: &'a [u8],
     ) -> Result<(Self, u64), Trouble> {
+        let (reader, found, sum) = Self::open_any(kind, place, value)?;
+        if found == version { Ok((reader, sum)) } else { reader.unknown("version", found) }
+    }
+
+    /// As [`Reader::open`], for values of several versions: hands out the version as well.
+    pub(super) fn open_any(kind: Kind, place: &[u8], value: &'a [u8]) -> Result<(Self, u8, u64), Trouble> {
         let Some((content, sum)) = value.split_last_chunk::<CHECKSUM_BYTES>() else {
             return Trouble::damaged(format!("a {} is cut", kind.name()));
         };
@@ -112,10 +120,7 @@ impl<'a> Reader<'a> {
             return Trouble::damaged(format!("the checksum of a {} is wrong", kind.name()));
         }
         match content.split_first() {
-            Some((found, rest)) if *found == version => Ok((Self { kind, rest }, sum)),
-            Some((found, _)) => {
-                Trouble::damaged(format!("a {} has the unknown version {found}", kind.name()))
-            }
+            Some((version, rest)) => Ok((Self { kind, rest }, *version, sum)),
             None => Trouble::damaged(format!("a {} is empty", kind.name())),
         }
     }

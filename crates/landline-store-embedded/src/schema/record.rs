@@ -1,4 +1,4 @@
-//! A record: `version flags previous previous-checksum time [digest] body checksum`.
+//! A record: `version flags previous previous-checksum time [digest] [replaces] body checksum`.
 
 use bytes::Bytes;
 use landline_core::store::{Audience, NewRecord, Record};
@@ -11,8 +11,9 @@ use crate::error::Trouble;
 const VERSION: u8 = 1;
 const FOR_BOT: u8 = 1;
 const WITH_KEY: u8 = 2;
+const REPLACES: u8 = 4;
 
-/// A record as it is kept.
+/// A record as it is kept. What replaces it stands elsewhere; here `replaced_by` is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredRecord {
     pub(crate) record: Record,
@@ -43,12 +44,15 @@ impl StoredRecord {
     ) -> (Vec<u8>, u64) {
         let for_bot = if record.audience == Audience::Bot { FOR_BOT } else { 0 };
         let with_key = if digest.is_some() { WITH_KEY } else { 0 };
-        Writer::new(VERSION, 41 + record.body.len())
-            .byte(for_bot | with_key)
+        let replaces = if record.replaces.is_some() { REPLACES } else { 0 };
+        let root = record.replaces.map(|root| root.get().to_be_bytes());
+        Writer::new(VERSION, 49 + record.body.len())
+            .byte(for_bot | with_key | replaces)
             .position(previous.position)
             .number(previous.checksum)
             .time(record.time)
             .bytes(digest.map_or(&[], |digest| digest))
+            .bytes(root.as_ref().map_or(&[], |root| root))
             .bytes(&record.body)
             .sealed(Kind::Record, place)
     }
@@ -56,16 +60,17 @@ impl StoredRecord {
     pub(crate) fn decode(place: &[u8], position: Position, value: &[u8]) -> Result<Self, Trouble> {
         let (mut reader, checksum) = Reader::open(Kind::Record, VERSION, place, value)?;
         let flags = reader.byte()?;
-        if flags & !(FOR_BOT | WITH_KEY) != 0 {
+        if flags & !(FOR_BOT | WITH_KEY | REPLACES) != 0 {
             return reader.unknown("flags", flags);
         }
         let previous = reader.position()?;
         let previous_checksum = reader.number()?;
         let time = reader.time()?;
         let digest = if flags & WITH_KEY == 0 { None } else { Some(reader.fixed()?) };
+        let replaces = if flags & REPLACES == 0 { None } else { Some(reader.position()?) };
         let audience = if flags & FOR_BOT == 0 { Audience::Everyone } else { Audience::Bot };
         let body = Bytes::copy_from_slice(reader.rest());
-        let record = Record { position, previous, time, audience, body };
+        let record = Record { position, previous, time, audience, body, replaces, replaced_by: None };
         Ok(Self { record, previous_checksum, digest, checksum })
     }
 }

@@ -1,4 +1,4 @@
-//! Small values: facts, idempotency keys, delivery states.
+//! Small values: facts, idempotency keys, delivery states, newest replacements.
 
 use bytes::Bytes;
 use landline_core::store::DeliveryState;
@@ -60,6 +60,17 @@ pub(crate) fn decode_delivery(place: &[u8], value: &[u8]) -> Result<DeliveryStat
         (other, _) => return reader.unknown("state", other),
     };
     reader.end().map(|()| state)
+}
+
+/// `version position checksum`: the newest record that replaces a root.
+pub(crate) fn encode_newest(place: &[u8], newest: Position) -> Vec<u8> {
+    Writer::new(VERSION, 8).position(newest).sealed(Kind::Newest, place).0
+}
+
+pub(crate) fn decode_newest(place: &[u8], value: &[u8]) -> Result<Position, Trouble> {
+    let (mut reader, _) = Reader::open(Kind::Newest, VERSION, place, value)?;
+    let newest = reader.position()?;
+    reader.end().map(|()| newest)
 }
 
 /// A mark says all it has to say by being there.

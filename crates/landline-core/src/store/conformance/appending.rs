@@ -114,6 +114,7 @@ pub async fn records_come_back_as_they_were_handed_in<R: Rig>() {
             time: Timestamp::from_millis(times[n]),
             audience: audiences[n],
             body: bodies[n].clone(),
+            replaces: None,
         })
         .collect();
 

@@ -35,6 +35,7 @@ struct Sent {
     bytes: usize,
     bot: bool,
     delivery: Option<DeliveryState>,
+    replaces: Option<u64>,
 }
 
 /// Ids that begin like one another.
@@ -52,11 +53,9 @@ fn delivery() -> impl Strategy<Value = Option<DeliveryState>> {
 
 fn write() -> impl Strategy<Value = Write> {
     let conversation = 0..IDS.len();
-    let sent = (0..40_usize, any::<bool>(), delivery()).prop_map(|(bytes, bot, delivery)| Sent {
-        bytes,
-        bot,
-        delivery,
-    });
+    let replaces = proptest::option::weighted(0.2, 0..12_u64);
+    let sent = (0..40_usize, any::<bool>(), delivery(), replaces)
+        .prop_map(|(bytes, bot, delivery, replaces)| Sent { bytes, bot, delivery, replaces });
     let key = proptest::option::of((0..4_u8, 0..40_i64));
     let append = (conversation.clone(), 0..8_u64, key, vec(sent, 0..4), proptest::option::of(any::<u8>()))
         .prop_map(|(conversation, off_by, key, records, facts)| Write::Append {
@@ -180,6 +179,7 @@ fn new_record(sent: &Sent, tail: Position) -> (NewRecord, Option<DeliveryState>)
         time: Timestamp::from_millis(i64::try_from(tail.get() % 1000).unwrap()),
         audience: if sent.bot { Audience::Bot } else { Audience::Everyone },
         body: Bytes::from(vec![b'x'; sent.bytes]),
+        replaces: sent.replaces.map(at),
     };
     (record, sent.delivery)
 }

@@ -1,7 +1,8 @@
 //! One conversation in memory: its records, keys and delivery states.
 //!
 //! Invariants: every record lies behind `expired_through` and before `tail`; keys and delivery states belong to
-//! records that are there.
+//! records that are there. A root stands in `replaced` exactly as long as a record that replaces it is there (it may
+//! itself be gone before), with the newest of these.
 //!
 //! Not here: the lock, and which conversations there are (`memory`).
 
@@ -22,6 +23,7 @@ pub(super) struct Log {
     records: BTreeMap<Position, Record>,
     keys: HashMap<[u8; 16], Position>,
     deliveries: BTreeMap<Position, DeliveryState>,
+    replaced: BTreeMap<Position, Position>,
 }
 
 impl Log {
@@ -37,6 +39,7 @@ impl Log {
             records: BTreeMap::new(),
             keys: HashMap::new(),
             deliveries: BTreeMap::new(),
+            replaced: BTreeMap::new(),
         }
     }
 
@@ -80,13 +83,21 @@ impl Log {
         if u64::try_from(records.len()).ok().and_then(|count| first.get().checked_add(count)).is_none() {
             return Err(refused("there are no positions left"));
         }
+        for root in records.iter().filter_map(|(new, _)| new.replaces) {
+            if self.records.get(&root).is_none_or(|record| record.replaces.is_some()) {
+                return Err(AppendError::NotReplaceable { position: root });
+            }
+        }
         if let Some(key) = key {
             self.keys.insert(key.digest, first);
         }
         for (position, (new, delivery)) in (first.get()..).map(Position::new).zip(records) {
-            let NewRecord { time, audience, body } = new;
+            let NewRecord { time, audience, body, replaces } = new;
             let previous = self.head.last;
-            self.records.insert(position, Record { position, previous, time, audience, body });
+            let replaced_by = None;
+            let record = Record { position, previous, time, audience, body, replaces, replaced_by };
+            self.records.insert(position, record);
+            self.replaced.extend(replaces.map(|root| (root, position)));
             self.deliveries.extend(delivery.map(|state| (position, state)));
             self.head.last = position;
             self.head.last_time = time;
@@ -103,7 +114,9 @@ impl Log {
         let mut bytes = 0;
         for (_, record) in self.records.range((Excluded(after), Unbounded)).take(limit.records.max(1)) {
             bytes += record.body.len();
-            page.records.push(record.clone());
+            let newest = self.replaced.get(&record.replaces.unwrap_or(record.position)).copied();
+            let replaced_by = newest.filter(|newest| *newest != record.position);
+            page.records.push(Record { replaced_by, ..record.clone() });
             if bytes >= limit.bytes {
                 break;
             }
@@ -141,6 +154,7 @@ impl Log {
         self.records.retain(|position, _| *position > through);
         self.deliveries.retain(|position, _| *position > through);
         self.keys.retain(|_, position| *position > through);
+        self.replaced.retain(|_, newest| *newest > through);
     }
 
     pub(super) fn jump(&mut self) -> Result<Repaired, AppendError> {

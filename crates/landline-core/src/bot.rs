@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use landline_protocol::BotName;
@@ -57,6 +58,15 @@ pub struct BotAnswer {
     pub status: u16,
     /// The body, whole.
     pub body: Bytes,
+    /// How long the bot asks to be left alone before the next attempt (`retry-after`), already bounded.
+    pub retry_after: Option<Duration>,
+}
+
+impl BotAnswer {
+    /// A status and a body, and nothing else.
+    pub fn new(status: u16, body: Bytes) -> Self {
+        Self { status, body, retry_after: None }
+    }
 }
 
 /// Why there is no answer. The difference between the first and the others decides whether to try again.

@@ -17,6 +17,7 @@ mod connector;
 mod endpoint;
 mod line;
 mod pool;
+mod retry_after;
 mod watch;
 
 use std::collections::HashMap;

@@ -85,6 +85,9 @@ pub const BOT_ANSWER_HEAD_BYTES: usize = 64 * 1024;
 /// How many header fields a bot's answer may have.
 pub const BOT_ANSWER_HEADERS: usize = 100;
 
+/// The longest that a bot may ask to be left alone (`retry-after`); a longer time counts as this one.
+pub const BOT_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
 /// When to try again after a 503.
 pub const RETRY_AFTER: Duration = Duration::from_secs(2);
 

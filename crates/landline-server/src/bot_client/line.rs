@@ -21,6 +21,7 @@ use landline_core::{BotAnswer, BotFailure};
 
 use super::connector::with_causes;
 use super::keep_for;
+use super::retry_after::retry_after;
 use super::watch::{Watch, WatchHandle, Watched};
 use crate::limits::{BOT_ANSWER_HEAD_BYTES, BOT_ANSWER_HEADERS};
 
@@ -112,11 +113,13 @@ impl Line {
             drive(driver, sender.send_request(request)).await.map_err(|error| LineFailure::of(&error))?;
         let status = response.status().as_u16();
         let idle_time = keep_for(response.headers().get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
+        let retry_after = retry_after(response.headers());
         let body = drive(driver, read_whole(response, max)).await?;
         // The driver has to see the end of the answer before the line can be used again.
         let ready = drive(driver, sender.ready()).now_or_never();
         let reusable = matches!(ready, Some(Ok(()))) && driver.is_some();
-        Ok(Exchanged { answer: BotAnswer { status, body }, keep_for: reusable.then_some(idle_time) })
+        let answer = BotAnswer { retry_after, ..BotAnswer::new(status, body) };
+        Ok(Exchanged { answer, keep_for: reusable.then_some(idle_time) })
     }
 }
 

@@ -16,6 +16,8 @@ use tokio::time::{sleep, sleep_until};
 pub enum Behaviour {
     /// Takes it and answers.
     Answer(u16, String),
+    /// Answers with this status, and asks to be left alone for so long.
+    RetryAfter(u16, Duration),
     /// Takes it, and answers after a while.
     Slow(Duration, u16),
     /// Cannot be reached.
@@ -74,10 +76,13 @@ impl BotTransport for ScriptedBot {
         }
         Box::pin(async move {
             match behaviour {
-                Behaviour::Answer(status, body) => Ok(BotAnswer { status, body: Bytes::from(body) }),
+                Behaviour::Answer(status, body) => Ok(BotAnswer::new(status, Bytes::from(body))),
+                Behaviour::RetryAfter(status, time) => {
+                    Ok(BotAnswer { retry_after: Some(time), ..BotAnswer::new(status, Bytes::new()) })
+                }
                 Behaviour::Slow(time, status) => {
                     sleep(time).await;
-                    Ok(BotAnswer { status, body: Bytes::new() })
+                    Ok(BotAnswer::new(status, Bytes::new()))
                 }
                 Behaviour::Away => Err(BotFailure::NotReached("nobody listens".into())),
                 Behaviour::Hang => {

@@ -4,28 +4,33 @@
 //! - Unknown keys and contradictions are errors that name the key and say what to do.
 //! - No error and no debug output holds a secret or the line of the file in which one may stand.
 //!
-//! Where to look: the keys (`file`), the checks (`resolve`), the table of limits (`limits_table`), sizes and times as
+//! Where to look: the keys (`file`), the checks (`resolve`, `bots`, `trusted_issuers`), the table of limits (`limits_table`), sizes and times as
 //! text (`units`), where secrets come from (`secrets`), the example (`example`).
 //!
 //! Not here: the flags themselves (`landline`), what a limit is for (`crate::limits`, `landline_core::limits`).
 
+mod bots;
 mod example;
 mod file;
 mod limits_table;
 mod resolve;
 mod secrets;
+mod trusted_issuers;
 mod units;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use landline_auth::SiteSecret;
+use landline_core::DeliveryMode;
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
+use crate::directory::OutgoingCredentials;
 use crate::limits::ServerLimits;
 
 /// Everything, checked.
@@ -43,10 +48,14 @@ pub struct Config {
     pub connector_url: Option<Url>,
     /// Whose `Forwarded` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// At least one; names are unique.
+    /// What opens the admin API. `None`: one is made at each start.
+    pub admin_token: Option<SiteSecret>,
+    /// May be none; names and app ids are unique.
     pub bots: Vec<BotConfig>,
-    /// At least one; names are unique, and each names a bot that is there.
+    /// May be none; names are unique, and each names a bot that is there.
     pub sites: Vec<SiteConfig>,
+    /// Whose tokens bots may show, beside our own. No issuer stands in two of them.
+    pub trusted_issuers: Vec<TrustedIssuer>,
     /// Every bound that may be changed.
     pub limits: Limits,
 }
@@ -58,6 +67,40 @@ pub struct BotConfig {
     pub name: BotName,
     /// Where activities are posted to.
     pub endpoint: Url,
+    /// What it is called in tokens. Without one, no tokens are shown either way.
+    pub app_id: Option<Arc<str>>,
+    /// The tenant in the paths of the token endpoints.
+    pub tenant: Arc<str>,
+    /// What `iss` says in the tokens that it is shown, letter by letter.
+    pub issuer: Arc<str>,
+    /// How it gets what clients send.
+    pub delivery: DeliveryMode,
+    /// What it shows to get an access token. Only with an app id.
+    pub credential: Option<SiteSecret>,
+    /// Another one that is as good, so that credentials can be changed without a gap.
+    pub second_credential: Option<SiteSecret>,
+    /// Where the tokens come from that it is shown, if it trusts only somebody else's keys. Only with an app id.
+    pub outgoing: Option<Arc<OutgoingCredentials>>,
+}
+
+/// Somebody else whose tokens are believed, such as Microsoft Entra ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedIssuer {
+    /// What the operator calls it.
+    pub name: Box<str>,
+    /// What `iss` may say, letter by letter; at least one.
+    pub issuers: Vec<Arc<str>>,
+    /// Where its keys are.
+    pub keys: KeysAt,
+}
+
+/// Where somebody's keys are fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeysAt {
+    /// A JSON Web Key Set.
+    Keys(Url),
+    /// OpenID metadata, whose `jwks_uri` names the key set.
+    Metadata(Url),
 }
 
 /// A site: one group of clients, with secrets of its own, in front of one bot.
@@ -203,8 +246,19 @@ impl Config {
         }
         if !self.admin.ip().is_loopback() {
             warnings.push(format!(
-                "admin: {} is reachable from other machines and has no access control; listen on 127.0.0.1",
+                "admin: {} is reachable from other machines over plain http, where the admin token can be read on the \
+                 way, and /metrics has no access control; listen on 127.0.0.1",
                 self.admin
+            ));
+        }
+        let helpless = |bot: &&BotConfig| {
+            bot.app_id.is_some() && bot.credential.is_none() && bot.second_credential.is_none()
+        };
+        if let Some(bot) = self.bots.iter().find(helpless).filter(|_| self.trusted_issuers.is_empty()) {
+            warnings.push(format!(
+                "bots.{}: it has an app id and nowhere to get a token, so nothing that it sends is accepted; set \
+                 credential, or add a table [trusted_issuers.…]",
+                bot.name
             ));
         }
         warnings

@@ -7,6 +7,8 @@
 //!
 //! Not here: where they come from (`config`, the registry) and who may change them (`admin_api`).
 
+pub(crate) mod fields;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,6 +26,16 @@ pub const DEFAULT_TENANT: &str = "botframework.com";
 ///
 /// Source: Bot Framework REST reference, "Authentication", "Connector to Bot".
 pub const DEFAULT_ISSUER: &str = "https://api.botframework.com";
+
+/// Where a bot's own credentials are exchanged for tokens, unless it is said otherwise.
+///
+/// Source: Bot Framework REST reference, "Authentication", "Bot to Connector".
+pub const DEFAULT_TOKEN_URL: &str = "https://login.microsoftonline.com/botframework.com/oauth2/v2.0/token";
+
+/// What is asked for there, unless it is said otherwise: a token for the bot itself.
+pub fn default_scope(app_id: &str) -> String {
+    format!("{app_id}/.default")
+}
 
 /// The bots and sites of a running server.
 #[derive(Debug, Default)]

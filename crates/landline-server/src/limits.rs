@@ -111,3 +111,21 @@ pub const DRAIN_FLUSH_PAGES: usize = 16;
 
 /// How long streams and deliveries that are under way when the server stops may take to end, once no request is left.
 pub const STREAM_DRAIN: Duration = Duration::from_secs(20);
+
+/// The longest app id of a bot. Those of Microsoft are UUIDs of 36 characters.
+pub const MAX_APP_ID_CHARS: usize = 128;
+
+/// The longest tenant of a bot. Those of Microsoft are UUIDs or domain names.
+pub const MAX_TENANT_CHARS: usize = 128;
+
+/// The longest issuer.
+pub const MAX_ISSUER_CHARS: usize = 256;
+
+/// The longest secret of a bot at somebody else's token endpoint.
+pub const MAX_CLIENT_SECRET_CHARS: usize = 512;
+
+/// The longest scope that is asked for at somebody else's token endpoint.
+pub const MAX_SCOPE_CHARS: usize = 512;
+
+/// How many tables of trusted issuers there may be, and how many issuers each names. Each has keys to be fetched.
+pub const MAX_TRUSTED_ISSUERS: usize = 16;

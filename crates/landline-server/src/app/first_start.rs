@@ -8,15 +8,15 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use landline_auth::{KeyRing, SiteSecret, SiteSecrets, TokenKey};
+use landline_core::Entropy;
 use landline_core::store::{PutError, Registry, Table};
-use landline_core::{DeliveryMode, Entropy};
 use landline_protocol::SiteName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::bot_base;
-use crate::config::{Config, SiteConfig};
-use crate::directory::{Bot, DEFAULT_ISSUER, DEFAULT_TENANT, ManagedBy, ServiceUrl, Site, Snapshot};
+use crate::config::{BotConfig, Config, SiteConfig};
+use crate::directory::{Bot, ManagedBy, ServiceUrl, Site, Snapshot};
 
 /// The one entry of [`Table::TokenKeys`].
 const KEY_RING: &str = "ring";
@@ -51,27 +51,44 @@ pub(super) async fn prepare(
     }
     let base = bot_base(config, public);
     for bot in &config.bots {
-        // Kept as it is, not as a digest: it is part of the address that the bot is told with every activity.
-        let (capability, _) =
-            get_or_make(registry, Table::BotCapabilities, bot.name.as_str(), || capability(entropy)).await?;
-        let secret =
-            SiteSecret::from_text(&capability).context("the registry holds a capability that is too weak")?;
-        let bot = Bot {
-            name: bot.name.clone(),
-            endpoint: bot.endpoint.clone(),
-            app_id: None,
-            tenant: DEFAULT_TENANT.into(),
-            issuer: DEFAULT_ISSUER.into(),
-            delivery: DeliveryMode::Wait,
-            credentials: SiteSecrets::default(),
-            outgoing: None,
-            capability: Some(secret.digest()),
-            service_url: ServiceUrl::with_capability(&base, &capability),
-            managed_by: ManagedBy::File,
-        };
+        let bot = bot_of(bot, &base, registry, entropy).await?;
         prepared.snapshot.bots.insert(bot.name.clone(), Arc::new(bot));
     }
     Ok(prepared)
+}
+
+async fn bot_of(
+    bot: &BotConfig,
+    base: &str,
+    registry: &dyn Registry,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<Bot> {
+    let (capability, service_url) = match &bot.app_id {
+        Some(_) => (None, ServiceUrl::signed(base)),
+        None => {
+            // Kept as it is, not as a digest: it is part of the address that the bot is told with every activity.
+            let (text, _) =
+                get_or_make(registry, Table::BotCapabilities, bot.name.as_str(), || capability(entropy))
+                    .await?;
+            let secret =
+                SiteSecret::from_text(&text).context("the registry holds a capability that is too weak")?;
+            (Some(secret.digest()), ServiceUrl::with_capability(base, &text))
+        }
+    };
+    let digest = |secret: &Option<SiteSecret>| secret.as_ref().map(SiteSecret::digest);
+    Ok(Bot {
+        name: bot.name.clone(),
+        endpoint: bot.endpoint.clone(),
+        app_id: bot.app_id.clone(),
+        tenant: Arc::clone(&bot.tenant),
+        issuer: Arc::clone(&bot.issuer),
+        delivery: bot.delivery,
+        credentials: SiteSecrets { first: digest(&bot.credential), second: digest(&bot.second_credential) },
+        outgoing: bot.outgoing.clone(),
+        capability,
+        service_url,
+        managed_by: ManagedBy::File,
+    })
 }
 
 /// The configured secrets; where there are none, one that was made at the first start and of which only the digest is

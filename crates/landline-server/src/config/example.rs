@@ -7,6 +7,8 @@ use super::resolve::{
     DEFAULT_ADMIN, DEFAULT_DATA, DEFAULT_LISTEN, DEFAULT_RETENTION, DEFAULT_TOKEN_LIFETIME, HISTORY,
 };
 use super::units::show_time;
+use crate::directory::fields::{QUEUED, WAIT};
+use crate::directory::{DEFAULT_ISSUER, DEFAULT_TENANT, DEFAULT_TOKEN_URL};
 
 /// A line of the file is not longer than this.
 const WIDTH: usize = 100;
@@ -21,8 +23,15 @@ pub(super) fn text() -> String {
 # Where clients and bots connect. Plain http: on other than a loopback address, put a proxy with https in front.
 listen = "{DEFAULT_LISTEN}"
 
-# Where probes and scrapers connect: /healthz, /readyz, /metrics. No access control: keep it to yourself.
+# Where probes, scrapers and the commands that change bots and sites connect. /healthz, /readyz and /metrics have no
+# access control: keep it to yourself.
 admin = "{DEFAULT_ADMIN}"
+
+# What opens the admin API, 32 characters or more; one of these three. Without any, one is made at each start and
+# written to admin.json in the data folder, where the commands find it.
+# admin_token_env = "LANDLINE_ADMIN_TOKEN"
+# admin_token_file = "/run/secrets/landline-admin"
+# admin_token = "…"
 
 # The folder that holds all data. One process at a time.
 data = "{DEFAULT_DATA}"
@@ -37,9 +46,39 @@ data = "{DEFAULT_DATA}"
 # Whose Forwarded and X-Forwarded-* headers are believed. Too wide: anybody can make up the address of a socket.
 # trusted_proxies = ["127.0.0.1/32"]
 
+# Whose tokens bots may show, beside those that they get here: what iss may be, letter by letter, and where the keys
+# are (openid_metadata_url, or keys_url). Too many: whoever can sign there can speak as your bots.
+# trusted_issuers.entra.issuers = ["https://sts.windows.net/00000000-0000-0000-0000-000000000000/"]
+# trusted_issuers.entra.openid_metadata_url = "https://login.microsoftonline.com/common/.well-known/openid-configuration"
+
+# Bots and sites can also be added while the server runs: landline bot add, landline site add. Here may be none at all.
+
 [bots.main]
 # Where activities are posted to. Any address but link-local ones.
 endpoint = "http://localhost:3978/api/messages"
+
+# The bot's app id (client id). With one, both sides show each other tokens; without, the bot's serviceUrl holds a part
+# that cannot be guessed, and nothing else is checked.
+# app_id = "00000000-0000-0000-0000-000000000000"
+
+# The tenant in the addresses at which the bot gets its tokens.
+tenant = "{DEFAULT_TENANT}"
+
+# What iss says in the tokens that the bot is shown. Wrong: the bot answers 401 to everything.
+issuer = "{DEFAULT_ISSUER}"
+
+# "{WAIT}": a send is answered when the bot has taken it. "{QUEUED}": when it is durable; the bot gets it at least once.
+delivery = "{WAIT}"
+
+# What the bot shows to get a token here, 32 characters or more; with the three spellings of a site's secret. Without
+# one, the bot has to get its tokens from a trusted issuer.
+# credential_env = "LANDLINE_BOT_CREDENTIAL"
+
+# A second one that is as good, so that credentials can be changed without a gap.
+# second_credential_env = "LANDLINE_BOT_SECOND_CREDENTIAL"
+
+# For a bot that trusts only somebody else's keys: the tokens that it is shown are fetched with its own secret.
+# outgoing = {{ client_secret_env = "LANDLINE_BOT_PASSWORD", token_url = "{DEFAULT_TOKEN_URL}", scope = "00000000-0000-0000-0000-000000000000/.default" }}
 
 [sites.default]
 # Which bot the clients of this site talk to.

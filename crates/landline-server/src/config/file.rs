@@ -21,10 +21,15 @@ pub(super) struct File {
     pub(super) connector_url: Option<String>,
     #[serde(default)]
     pub(super) trusted_proxies: Vec<String>,
+    pub(super) admin_token: Option<SecretText>,
+    pub(super) admin_token_file: Option<String>,
+    pub(super) admin_token_env: Option<String>,
     #[serde(default)]
     pub(super) bots: BTreeMap<String, Bot>,
     #[serde(default)]
     pub(super) sites: BTreeMap<String, Site>,
+    #[serde(default)]
+    pub(super) trusted_issuers: BTreeMap<String, TrustedIssuer>,
     #[serde(default)]
     pub(super) limits: BTreeMap<String, toml::Value>,
 }
@@ -33,6 +38,35 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, expecting = "a table with a name, such as [bots.main]")]
 pub(super) struct Bot {
     pub(super) endpoint: String,
+    pub(super) app_id: Option<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) delivery: Option<String>,
+    pub(super) credential: Option<SecretText>,
+    pub(super) credential_file: Option<String>,
+    pub(super) credential_env: Option<String>,
+    pub(super) second_credential: Option<SecretText>,
+    pub(super) second_credential_file: Option<String>,
+    pub(super) second_credential_env: Option<String>,
+    pub(super) outgoing: Option<Outgoing>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table such as [bots.main.outgoing]")]
+pub(super) struct Outgoing {
+    pub(super) token_url: Option<String>,
+    pub(super) client_secret: Option<SecretText>,
+    pub(super) client_secret_file: Option<String>,
+    pub(super) client_secret_env: Option<String>,
+    pub(super) scope: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table with a name, such as [trusted_issuers.entra]")]
+pub(super) struct TrustedIssuer {
+    pub(super) issuers: Vec<String>,
+    pub(super) keys_url: Option<String>,
+    pub(super) openid_metadata_url: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,11 +8,12 @@ use ipnet::IpNet;
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
-use super::file::{Bot, File, Site};
+use super::file::{File, Site};
 use super::secrets::Sources;
 use super::units::{parse_time, show_time};
 use super::{
-    BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, limits_table,
+    BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, bots,
+    limits_table, trusted_issuers,
 };
 use crate::bot_client::check_endpoint;
 
@@ -38,19 +39,15 @@ pub(super) fn resolve(
     folder: &Path,
     environment: Environment<'_>,
 ) -> Result<Config, ConfigError> {
-    let bots = file.bots.iter().map(|(name, bot)| resolve_bot(name, bot)).collect::<Result<Vec<_>, _>>()?;
-    if bots.is_empty() {
-        let problem =
-            "there is no bot; add a table [bots.main] with endpoint = \"http://localhost:3978/api/messages\"";
-        return Err(ConfigError::new("bots", problem));
-    }
+    let bots = bots::resolve(&file.bots, folder, environment)?;
     let resolve_site = |(name, site): (&String, &Site)| resolve_site(name, site, &bots, folder, environment);
     let sites = file.sites.iter().map(resolve_site).collect::<Result<Vec<_>, _>>()?;
-    if sites.is_empty() {
-        let problem =
-            format!("there is no site; add a table [sites.default] with bot = \"{}\"", bots[0].name);
-        return Err(ConfigError::new("sites", problem));
-    }
+    let admin_token = Sources {
+        key: "admin_token".into(),
+        value: file.admin_token.as_ref(),
+        file: file.admin_token_file.as_deref(),
+        variable: file.admin_token_env.as_deref(),
+    };
     let config = Config {
         listen: address("listen", file.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?,
         admin: address("admin", file.admin.as_deref().unwrap_or(DEFAULT_ADMIN))?,
@@ -58,8 +55,10 @@ pub(super) fn resolve(
         public_url: file.public_url.map(|url| base_url("public_url", &url)).transpose()?,
         connector_url: file.connector_url.map(|url| base_url("connector_url", &url)).transpose()?,
         trusted_proxies: file.trusted_proxies.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+        admin_token: admin_token.resolve(folder, environment)?,
         bots,
         sites,
+        trusted_issuers: trusted_issuers::resolve(&file.trusted_issuers)?,
         limits: limits_table::resolve(&file.limits)?,
     };
     check(config)
@@ -87,7 +86,8 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
         public_url: flags.public_url.map(|url| check_base_url("--public-url", url)).transpose()?,
         connector_url: flags.connector_url.map(|url| check_base_url("--connector-url", url)).transpose()?,
         trusted_proxies: Vec::new(),
-        bots: vec![BotConfig { name: bot.clone(), endpoint: flags.endpoint }],
+        admin_token: None,
+        bots: vec![bots::plain(bot.clone(), flags.endpoint)],
         sites: vec![SiteConfig {
             name: site,
             bot,
@@ -97,6 +97,7 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
             empty_watermark_is_history: true,
             retention: DEFAULT_RETENTION,
         }],
+        trusted_issuers: Vec::new(),
         limits: Limits::default(),
     })
 }
@@ -108,15 +109,6 @@ fn check(config: Config) -> Result<Config, ConfigError> {
         return Err(ConfigError::new("admin", problem));
     }
     Ok(config)
-}
-
-fn resolve_bot(name: &str, bot: &Bot) -> Result<BotConfig, ConfigError> {
-    let name: BotName =
-        name.parse().map_err(|why| ConfigError::new(format!("bots.{name}"), format!("{why}")))?;
-    let key = format!("bots.{name}.endpoint");
-    let endpoint: Url = bot.endpoint.parse().map_err(|why| bad_url(&key, why))?;
-    check_endpoint(&endpoint).map_err(|why| ConfigError::new(key, why.to_string()))?;
-    Ok(BotConfig { name, endpoint })
 }
 
 fn resolve_site(
@@ -131,10 +123,12 @@ fn resolve_site(
     let key = |key: &str| format!("sites.{name}.{key}");
     let bot = bots.iter().find(|bot| bot.name.as_str() == site.bot).ok_or_else(|| {
         let known: Vec<_> = bots.iter().map(|bot| bot.name.as_str()).collect();
-        ConfigError::new(
-            key("bot"),
-            format!("there is no bot {:?}; name one of: {}", site.bot, known.join(", ")),
-        )
+        let remedy = if known.is_empty() {
+            format!("add a table [bots.{}], or add this site with `landline site add`", site.bot)
+        } else {
+            format!("name one of: {}", known.join(", "))
+        };
+        ConfigError::new(key("bot"), format!("there is no bot {:?} in this file; {remedy}", site.bot))
     })?;
     let first = Sources {
         key: key("secret"),

@@ -17,12 +17,23 @@ pub(super) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// The secret; `None` when no key is used.
+    /// A secret of ours; `None` when no key is used.
     pub(super) fn resolve(
         &self,
         folder: &Path,
         environment: Environment<'_>,
     ) -> Result<Option<SiteSecret>, ConfigError> {
+        let parse = |text: &str| SiteSecret::from_text(text).map_err(|why| why.to_string());
+        self.resolve_with(folder, environment, parse)
+    }
+
+    /// The same for a secret that follows other rules. What `parse` says of a text that it refuses must not quote it.
+    pub(super) fn resolve_with<T>(
+        &self,
+        folder: &Path,
+        environment: Environment<'_>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
         let key = &self.key;
         let (key, text) = match (self.value, self.file, self.variable) {
             (None, None, None) => return Ok(None),
@@ -38,10 +49,7 @@ impl Sources<'_> {
                 return Err(ConfigError::new(key, problem));
             }
         };
-        match SiteSecret::from_text(&text) {
-            Ok(secret) => Ok(Some(secret)),
-            Err(why) => Err(ConfigError::new(key, why.to_string())),
-        }
+        parse(&text).map(Some).map_err(|problem| ConfigError::new(key, problem))
     }
 }
 

@@ -25,6 +25,11 @@ fn with_site(lines: &str) -> String {
     format!("{SMALLEST}{lines}\n")
 }
 
+/// A file of one bot with more in it.
+fn with_bot(lines: &str) -> String {
+    format!("[bots.main]\nendpoint = \"http://localhost:3978/api/messages\"\n{lines}\n")
+}
+
 /// The smallest file with more at its top.
 fn with_top(lines: &str) -> String {
     format!("{lines}\n{SMALLEST}")
@@ -83,7 +88,10 @@ fn the_example_holds_every_key_and_what_stands_behind_a_hash_works_too() {
         .map(|line| match line.strip_prefix("# ") {
             // A key, not a sentence; secrets by file and by value contradict the one by variable.
             Some(key)
-                if key.contains(" = ") && !key.starts_with("secret_file") && !key.starts_with("secret =") =>
+                if key.contains(" = ")
+                    && !["secret_file", "secret =", "admin_token_file", "admin_token ="]
+                        .iter()
+                        .any(|other| key.starts_with(other)) =>
             {
                 key
             }
@@ -96,6 +104,11 @@ fn the_example_holds_every_key_and_what_stands_behind_a_hash_works_too() {
     assert_eq!(config.public_url.unwrap().as_str(), "https://bots.example.org/");
     assert_eq!(config.trusted_proxies.len(), 1);
     assert!(config.sites[0].secret.is_some() && config.sites[0].second_secret.is_some());
+    assert!(config.admin_token.is_some());
+    assert_eq!(config.trusted_issuers.len(), 1);
+    let bot = &config.bots[0];
+    assert!(bot.app_id.is_some() && bot.credential.is_some() && bot.second_credential.is_some());
+    assert_eq!(bot.outgoing.as_ref().unwrap().client_secret.expose(), SECRET);
 }
 
 #[test]
@@ -108,11 +121,106 @@ fn unknown_keys_are_named() {
 
 #[test]
 fn bots_and_sites_have_to_fit() {
-    refused("", "bots", "[bots.main]");
-    refused("[bots.main]\nendpoint = \"http://localhost/\"\n", "sites", "[sites.default]");
+    refused("[sites.default]\nbot = \"main\"\n", "sites.default.bot", "[bots.main]");
     refused(&SMALLEST.replace("bot = \"main\"", "bot = \"other\""), "sites.default.bot", "name one of: main");
     refused(&SMALLEST.replace("bots.main", "bots.\"a b\""), "bots.a b", "letters, digits");
     refused(&SMALLEST.replace("[bots.main]", "[bots]"), "line 3", "such as [bots.main]");
+}
+
+#[test]
+fn bots_and_sites_may_all_come_later() {
+    for text in ["", "[bots.main]\nendpoint = \"http://localhost/\"\n"] {
+        let config = parse(text).unwrap();
+        assert!(config.sites.is_empty());
+    }
+}
+
+#[test]
+fn a_bot_with_an_app_id() {
+    let bot = |lines: &str| parse(&with_bot(lines)).map(|mut config| config.bots.remove(0));
+    let plain = bot("").unwrap();
+    assert_eq!((&*plain.tenant, &*plain.issuer), ("botframework.com", "https://api.botframework.com"));
+    assert!(plain.app_id.is_none() && plain.credential.is_none() && plain.outgoing.is_none());
+    assert_eq!(plain.delivery, DeliveryMode::Wait);
+
+    let full = bot(&format!(
+        "app_id = \"an-app\"\ntenant = \"t.example\"\nissuer = \"http://127.0.0.1:3000\"\ndelivery = \"queued\"\n\
+         credential = \"{SECRET}\"\nsecond_credential = \"{OTHER}\"\noutgoing.client_secret = \"x~y\""
+    ))
+    .unwrap();
+    assert_eq!(full.app_id.as_deref(), Some("an-app"));
+    assert_eq!((&*full.tenant, &*full.issuer), ("t.example", "http://127.0.0.1:3000"));
+    assert_eq!(full.delivery, DeliveryMode::Queued);
+    let digest = |text: &str| Some(SiteSecret::from_text(text).unwrap().digest());
+    assert_eq!(full.credential.as_ref().map(SiteSecret::digest), digest(SECRET));
+    assert_eq!(full.second_credential.as_ref().map(SiteSecret::digest), digest(OTHER));
+    let outgoing = full.outgoing.unwrap();
+    let default = "https://login.microsoftonline.com/botframework.com/oauth2/v2.0/token";
+    assert_eq!(outgoing.token_url.as_str(), default);
+    assert_eq!((outgoing.client_secret.expose(), outgoing.scope.as_str()), ("x~y", "an-app/.default"));
+}
+
+#[test]
+fn settings_of_bots_that_cannot_be_are_refused() {
+    for (lines, at, words) in [
+        ("app_id = \"a b\"", "app_id", "1 to 128 visible"),
+        ("app_id = \"\"", "app_id", "1 to 128 visible"),
+        ("tenant = \"a/b\"", "tenant", "stands in paths"),
+        ("issuer = \"api.botframework.com\"", "issuer", "https://"),
+        ("delivery = \"later\"", "delivery", "\"queued\""),
+        ("app_id = \"x\"\ncredential = \"short\"", "credential", "at least 32"),
+        ("app_id = \"x\"\ncredential_env = \"NOT_SET\"", "credential_env", "NOT_SET is not set"),
+        ("second_credential = \"0123456789abcdef0123456789abcdef\"", "second_credential", "app_id"),
+        ("outgoing.client_secret = \"x\"", "outgoing", "app_id"),
+        ("app_id = \"x\"\n[bots.main.outgoing]", "outgoing.client_secret", "missing"),
+        ("app_id = \"x\"\noutgoing = { client_secret = \"\" }", "outgoing.client_secret", "visible"),
+        (
+            "app_id = \"x\"\noutgoing = { client_secret = \"x\", token_url = \"http://169.254.169.254/\" }",
+            "outgoing.token_url",
+            "link-local",
+        ),
+        ("app_id = \"x\"\noutgoing = { client_secret = \"x\", scope = \"\" }", "outgoing.scope", "visible"),
+    ] {
+        refused(&with_bot(lines), &format!("bots.main.{at}"), words);
+    }
+    refused(&with_bot("password = \"x\""), "line 3", "password");
+    refused(&with_bot("outgoing = { secret = \"x\" }"), "line 3", "secret");
+    let twins = with_bot("app_id = \"x\"\n[bots.twin]\nendpoint = \"http://localhost/\"\napp_id = \"x\"");
+    refused(&twins, "bots.twin.app_id", "bots main and twin have the same app id");
+}
+
+#[test]
+fn trusted_issuers() {
+    let entra = |lines: &str| format!("[trusted_issuers.entra]\n{lines}\n");
+    let keys = "keys_url = \"https://x.example/keys\"";
+    let config = parse(&entra(&format!("issuers = [\"https://a/\", \"https://b/\"]\n{keys}"))).unwrap();
+    let [entra_read] = &config.trusted_issuers[..] else { panic!("one") };
+    assert_eq!(
+        entra_read.issuers.iter().map(|text| &**text).collect::<Vec<_>>(),
+        ["https://a/", "https://b/"]
+    );
+    assert_eq!(entra_read.keys, KeysAt::Keys("https://x.example/keys".parse().unwrap()));
+
+    let issuers = "issuers = [\"https://a/\"]";
+    refused(&entra(&format!("issuers = []\n{keys}")), "trusted_issuers.entra.issuers", "1 to 16");
+    refused(&entra(&format!("issuers = [\"a\"]\n{keys}")), "trusted_issuers.entra.issuers", "https://");
+    refused(&entra(issuers), "trusted_issuers.entra", "one of keys_url and openid_metadata_url");
+    let both = format!("{issuers}\n{keys}\nopenid_metadata_url = \"https://x.example/\"");
+    refused(&entra(&both), "trusted_issuers.entra", "one of keys_url and openid_metadata_url");
+    let forbidden = format!("{issuers}\nkeys_url = \"http://169.254.169.254/\"");
+    refused(&entra(&forbidden), "trusted_issuers.entra.keys_url", "link-local");
+    let twice =
+        format!("{}[trusted_issuers.other]\n{issuers}\n{keys}\n", entra(&format!("{issuers}\n{keys}")));
+    refused(&twice, "trusted_issuers.other.issuers", "another table");
+}
+
+#[test]
+fn the_admin_token() {
+    assert!(parse("").unwrap().admin_token.is_none());
+    let config = parse(&format!("admin_token = \"{SECRET}\"")).unwrap();
+    assert_eq!(config.admin_token.unwrap().expose(), SECRET);
+    refused("admin_token = \"short\"", "admin_token", "at least 32");
+    refused("admin_token_env = \"NOT_SET\"", "admin_token_env", "NOT_SET");
 }
 
 #[test]
@@ -173,6 +281,25 @@ fn neither_errors_nor_debug_output_hold_a_secret() {
         let shown = parse(&with_site(line)).unwrap_err();
         assert!(!format!("{shown} {shown:?}").contains("canary"), "{line}: {shown}");
     }
+    for line in [
+        "credential = \"canary canary\"",
+        "credential = canary-canary",
+        "app_id = \"x\"\ncredential = \"canary-canary\"",
+        "outgoing.client_secret = \"canary\"",
+        "app_id = \"x\"\noutgoing.client_secret = \"canary canary\"",
+        "app_id = \"x\"\noutgoing.client_secret = [\"canary\"]",
+        "app_id = \"x\"\noutgoing = { client_secret = \"canary\", scope = \"\" }",
+    ] {
+        let shown = parse(&with_bot(line)).unwrap_err();
+        assert!(!format!("{shown} {shown:?}").contains("canary"), "{line}: {shown}");
+    }
+    let shown = parse("admin_token = \"canary\"").unwrap_err();
+    assert!(!format!("{shown} {shown:?}").contains("canary"), "{shown}");
+    let secrets = format!("app_id = \"x\"\ncredential = \"{SECRET}\"\noutgoing.client_secret = \"canary\"");
+    let config = parse(&format!("admin_token = \"{OTHER}\"\n{}", with_bot(&secrets))).unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains(SECRET) && !shown.contains(OTHER) && !shown.contains("canary"), "{shown}");
+
     let number = parse(&with_site("secret = 1234567890123")).unwrap_err();
     assert!(!number.to_string().contains("123456789"), "{number}");
 
@@ -275,7 +402,18 @@ fn plain_http_for_other_machines_is_worth_a_warning() {
     let warned = |text: &str| parse(text).unwrap().warnings().join("\n");
     assert!(warned(&with_top("listen = \"0.0.0.0:3000\"")).contains("plain http"));
     assert!(warned(&with_top("listen = \"0.0.0.0:3000\"\npublic_url = \"https://x\"")).is_empty());
-    assert!(warned(&with_top("admin = \"[::]:3001\"")).contains("no access control"));
+    assert!(warned(&with_top("admin = \"[::]:3001\"")).contains("/metrics has no access control"));
+}
+
+#[test]
+fn a_bot_that_cannot_get_a_token_is_worth_a_warning() {
+    let warned = |lines: &str| parse(&with_bot(lines)).unwrap().warnings().join("\n");
+    assert!(warned("app_id = \"x\"").contains("bots.main: it has an app id and nowhere to get a token"));
+    assert!(warned("").is_empty());
+    assert!(warned(&format!("app_id = \"x\"\ncredential = \"{SECRET}\"")).is_empty());
+    let trusted =
+        "app_id = \"x\"\n[trusted_issuers.a]\nissuers = [\"https://a/\"]\nkeys_url = \"https://a/\"";
+    assert!(warned(trusted).is_empty());
 }
 
 #[test]

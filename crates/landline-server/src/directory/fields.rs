@@ -1,0 +1,155 @@
+//! What the settings of a bot may be, wherever they come from: the configuration file and the admin API check alike.
+//!
+//! Each function takes what was written and gives what is meant, or says what to write instead.
+//!
+//! Invariant: no problem quotes a secret.
+
+use std::sync::Arc;
+
+use landline_core::DeliveryMode;
+use url::Url;
+
+use super::Hidden;
+use crate::bot_client::check_endpoint;
+use crate::limits::{
+    MAX_APP_ID_CHARS, MAX_CLIENT_SECRET_CHARS, MAX_ISSUER_CHARS, MAX_SCOPE_CHARS, MAX_TENANT_CHARS,
+};
+
+/// How `delivery` spells [`DeliveryMode::Wait`].
+pub(crate) const WAIT: &str = "wait";
+
+/// How `delivery` spells [`DeliveryMode::Queued`].
+pub(crate) const QUEUED: &str = "queued";
+
+/// An app id: mostly a UUID, but any name that both sides agree on will do.
+pub(crate) fn app_id(text: &str) -> Result<Arc<str>, String> {
+    visible(text, MAX_APP_ID_CHARS)
+}
+
+/// A tenant; it stands in the paths of the token endpoints.
+pub(crate) fn tenant(text: &str) -> Result<Arc<str>, String> {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let is_name = plain && text.bytes().any(|b| b.is_ascii_alphanumeric());
+    if !is_name || text.len() > MAX_TENANT_CHARS {
+        return Err(format!(
+            "it stands in paths: write 1 to {MAX_TENANT_CHARS} letters, digits, '-', '_' and '.', such as a tenant id"
+        ));
+    }
+    Ok(text.into())
+}
+
+/// An issuer. Kept as it is written: bots compare it letter by letter.
+pub(crate) fn issuer(text: &str) -> Result<Arc<str>, String> {
+    let is_url = text.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if !is_url || text.len() > MAX_ISSUER_CHARS || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!(
+            "write a URL that begins with http:// or https://, of at most {MAX_ISSUER_CHARS} characters, such as \
+             \"https://api.botframework.com\""
+        ));
+    }
+    Ok(text.into())
+}
+
+/// How a bot gets what clients send.
+pub(crate) fn delivery(text: &str) -> Result<DeliveryMode, String> {
+    match text {
+        WAIT => Ok(DeliveryMode::Wait),
+        QUEUED => Ok(DeliveryMode::Queued),
+        _ => Err(format!("{text:?} is not known; write {WAIT:?} or {QUEUED:?}")),
+    }
+}
+
+/// Where activities, or requests for tokens, are posted to.
+pub(crate) fn endpoint(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|why| {
+        format!("this is no URL ({why}); write one such as \"http://localhost:3978/api/messages\"")
+    })?;
+    check_endpoint(&url).map_err(|why| why.to_string())?;
+    Ok(url)
+}
+
+/// A secret that somebody else has made; how strong it is, is theirs to say.
+pub(crate) fn client_secret(text: &str) -> Result<Hidden, String> {
+    let fits = (1..=MAX_CLIENT_SECRET_CHARS).contains(&text.len());
+    if !fits || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!("write 1 to {MAX_CLIENT_SECRET_CHARS} visible ASCII characters, without spaces"));
+    }
+    Ok(Hidden::new(text.to_owned()))
+}
+
+/// What is asked for at the token endpoint; several are separated by a space.
+pub(crate) fn scope(text: &str) -> Result<String, String> {
+    let fits = (1..=MAX_SCOPE_CHARS).contains(&text.len()) && text.trim() == text;
+    if !fits || !text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+        return Err(format!(
+            "write 1 to {MAX_SCOPE_CHARS} visible ASCII characters, such as \"https://api.botframework.com/.default\""
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Why credentials of a bot without an app id are refused; the argument is how this place spells the app id.
+pub(crate) fn needs_app_id(key: &str) -> String {
+    format!("credentials are for bots with an app id; set {key} too, or leave this out")
+}
+
+fn visible(text: &str, most: usize) -> Result<Arc<str>, String> {
+    if !(1..=most).contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!("write 1 to {most} visible ASCII characters, without spaces"));
+    }
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T>(parse: impl Fn(&str) -> Result<T, String>, good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert!(parse(text).is_ok(), "{text:?} is refused");
+        }
+        for text in bad {
+            assert!(parse(text).is_err(), "{text:?} is taken");
+        }
+    }
+
+    #[test]
+    fn what_settings_may_be() {
+        let long = "x".repeat(129);
+        let app_ids = ["0cee1f4c-5b6f-4b12-9a0f-7d3f0e1a2b3c", "bot", "x", &long[1..]];
+        check(app_id, &app_ids, &["", "a b", "a\n", "é", &long]);
+        check(
+            tenant,
+            &["botframework.com", "a-b_c", "72f988bf-86f1-41af-91ab-2d7cd011db47"],
+            &["", ".", "..", "a/b", "a b", "é", "%2e", &long],
+        );
+        let long = format!("https://{}", "x".repeat(512));
+        check(
+            issuer,
+            &["https://api.botframework.com", "http://127.0.0.1:3000"],
+            &["", "api.botframework.com", "ftp://x", "https://", "https://x y", " https://x", &long],
+        );
+        check(delivery, &["wait", "queued"], &["", "Wait", "now"]);
+        check(
+            endpoint,
+            &["http://localhost:3978/api/messages"],
+            &["", "/x", "ftp://x/", "http://169.254.169.254/"],
+        );
+        check(scope, &["a", "https://api.botframework.com/.default", "a b"], &["", " a", "a\n", "é"]);
+    }
+
+    #[test]
+    fn an_issuer_stays_as_it_is_written() {
+        assert_eq!(&*issuer("https://API.botframework.com").unwrap(), "https://API.botframework.com");
+    }
+
+    #[test]
+    fn a_refused_secret_is_not_quoted() {
+        assert_eq!(client_secret("a~b.c").unwrap().expose(), "a~b.c");
+        for bad in ["", "canary canary", "canary\n", &"canary".repeat(100)] {
+            let problem = client_secret(bad).unwrap_err();
+            assert!(!problem.contains("canary"), "{problem}");
+        }
+    }
+}

@@ -73,7 +73,7 @@ impl TokenKey {
         &self.id
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.key
     }
 }

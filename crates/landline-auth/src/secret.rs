@@ -1,4 +1,4 @@
-//! What is kept of a site's secrets, and how a presented one is compared with them.
+//! What is kept of secrets, and how a presented one is compared with them: those of a site, and those of a bot.
 //!
 //! Invariants: only digests are kept, never a text. A comparison takes the same time whatever is
 //! presented, and both secrets are always compared, so time tells nothing about either.
@@ -13,11 +13,12 @@ use std::str::FromStr;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
+use landline_protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_SECRET_CHARS;
 
-/// The SHA-256 digest of a site secret.
+/// The SHA-256 digest of a secret.
 ///
 /// `Display`, `FromStr` and serde spell it as 64 hexadecimal digits; `==` takes the same time for all values.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -100,26 +101,155 @@ impl From<SecretDigest> for String {
     }
 }
 
-/// The secrets of a site: two, so that one can be exchanged while the other works.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SiteSecrets {
-    /// The first, where there is one.
-    pub first: Option<SecretDigest>,
-    /// The second, where there is one.
-    pub second: Option<SecretDigest>,
+/// A digest, and when its secret was made.
+///
+/// Serde spells it `{"digest":"…","created":ms}`, or as the digest alone where the moment is not known; so what an
+/// earlier release has written reads as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredDigest", into = "StoredDigest")]
+pub struct DatedDigest {
+    /// The digest.
+    pub digest: SecretDigest,
+    /// When the secret was made; unknown for one from a configuration file.
+    pub created: Option<Timestamp>,
 }
 
-impl SiteSecrets {
-    /// True when this text is one of the two secrets. A site without secrets accepts nothing.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredDigest {
+    Bare(SecretDigest),
+    Dated { digest: SecretDigest, created: Timestamp },
+}
+
+impl From<StoredDigest> for DatedDigest {
+    fn from(stored: StoredDigest) -> Self {
+        match stored {
+            StoredDigest::Bare(digest) => digest.into(),
+            StoredDigest::Dated { digest, created } => Self { digest, created: Some(created) },
+        }
+    }
+}
+
+impl From<DatedDigest> for StoredDigest {
+    fn from(DatedDigest { digest, created }: DatedDigest) -> Self {
+        created.map_or(Self::Bare(digest), |created| Self::Dated { digest, created })
+    }
+}
+
+impl From<SecretDigest> for DatedDigest {
+    fn from(digest: SecretDigest) -> Self {
+        Self { digest, created: None }
+    }
+}
+
+impl AsRef<SecretDigest> for DatedDigest {
+    fn as_ref(&self) -> &SecretDigest {
+        &self.digest
+    }
+}
+
+impl AsRef<Self> for SecretDigest {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// Two secrets, so that one can be exchanged while the other works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretPair<D> {
+    /// The first, where there is one.
+    pub first: Option<D>,
+    /// The second, where there is one.
+    pub second: Option<D>,
+}
+
+/// The secrets of a site.
+pub type SiteSecrets = SecretPair<SecretDigest>;
+
+/// The credentials of a bot; also secrets of a site of which it is known when they were made.
+pub type DatedSecrets = SecretPair<DatedDigest>;
+
+/// One of the two places of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The first.
+    First,
+    /// The second.
+    Second,
+}
+
+impl Slot {
+    /// 1 or 2.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::First => 1,
+            Self::Second => 2,
+        }
+    }
+
+    /// The place of this number.
+    pub const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::First),
+            2 => Some(Self::Second),
+            _ => None,
+        }
+    }
+}
+
+impl<D> Default for SecretPair<D> {
+    fn default() -> Self {
+        Self { first: None, second: None }
+    }
+}
+
+impl<D: AsRef<SecretDigest>> SecretPair<D> {
+    /// True when this text is one of the two secrets. Without any secret, nothing is accepted.
     pub fn accepts(&self, presented: &str) -> bool {
         if presented.len() > MAX_SECRET_CHARS {
             return false;
         }
         let presented = SecretDigest::of(presented);
-        let first = is(self.first.as_ref(), &presented);
-        let second = is(self.second.as_ref(), &presented);
+        let first = is(self.first.as_ref().map(D::as_ref), &presented);
+        let second = is(self.second.as_ref().map(D::as_ref), &presented);
         // Not `||`, which would skip the second.
         first | second
+    }
+}
+
+impl<D> SecretPair<D> {
+    /// The secrets that there are, with their places.
+    pub fn iter(&self) -> impl Iterator<Item = (Slot, &D)> {
+        let first = self.first.as_ref().map(|secret| (Slot::First, secret));
+        first.into_iter().chain(self.second.as_ref().map(|secret| (Slot::Second, secret)))
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none() && self.second.is_none()
+    }
+
+    /// Puts a secret into this place, or takes the one there away.
+    pub fn set(&mut self, slot: Slot, secret: Option<D>) {
+        match slot {
+            Slot::First => self.first = secret,
+            Slot::Second => self.second = secret,
+        }
+    }
+}
+
+impl DatedSecrets {
+    /// Puts a new secret into the free place, or else into that of the older one; says which. One whose age is not
+    /// known is the older one.
+    pub fn add(&mut self, secret: DatedDigest) -> Slot {
+        let slot = match (&self.first, &self.second) {
+            (None, _) => Slot::First,
+            (_, None) => Slot::Second,
+            (Some(first), Some(second)) if first.created <= second.created => Slot::First,
+            _ => Slot::Second,
+        };
+        self.set(slot, Some(secret));
+        slot
     }
 }
 
@@ -177,6 +307,54 @@ mod tests {
         let zero = SecretDigest([0; 32]);
         assert!(is(Some(&zero), &zero));
         assert!(!is(None, &zero));
+    }
+
+    fn dated(seed: u8, created: Option<i64>) -> DatedDigest {
+        DatedDigest { digest: secret(seed).digest(), created: created.map(Timestamp::from_millis) }
+    }
+
+    #[test]
+    fn a_new_secret_takes_the_free_place_or_that_of_the_older_one() {
+        let mut pair = DatedSecrets::default();
+        assert!(pair.is_empty());
+        for (seed, slot) in [(1, Slot::First), (2, Slot::Second), (3, Slot::First), (4, Slot::Second)] {
+            assert_eq!(pair.add(dated(seed, Some(i64::from(seed)))), slot, "{seed}");
+            assert!(pair.accepts(secret(seed).expose()), "{seed}");
+        }
+        assert!(pair.accepts(secret(3).expose()) && !pair.accepts(secret(2).expose()));
+        pair.set(Slot::First, None);
+        assert_eq!(pair.iter().map(|(slot, _)| slot.number()).collect::<Vec<_>>(), [2]);
+        assert!(!pair.accepts(secret(3).expose()));
+        assert_eq!(pair.add(dated(5, Some(5))), Slot::First);
+
+        let mut unknown = DatedSecrets { first: Some(dated(1, Some(1))), second: Some(dated(2, None)) };
+        assert_eq!(unknown.add(dated(3, Some(3))), Slot::Second);
+        for number in 0..4 {
+            assert_eq!(
+                Slot::of_number(number).map(Slot::number),
+                (1..=2).contains(&number).then_some(number)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_written_of_a_pair() {
+        let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let digest: SecretDigest = hex.parse().unwrap();
+        let pair = DatedSecrets {
+            first: Some(DatedDigest { digest, created: Some(Timestamp::from_millis(7)) }),
+            second: Some(digest.into()),
+        };
+        let text = format!(r#"{{"first":{{"digest":"{hex}","created":7}},"second":"{hex}"}}"#);
+        assert_eq!(serde_json::to_string(&pair).unwrap(), text);
+        assert_eq!(serde_json::from_str::<DatedSecrets>(&text).unwrap(), pair);
+        // What release 0.1.0 wrote of a site.
+        let old = format!(r#"{{"first":"{hex}","second":null}}"#);
+        let site = SiteSecrets { first: Some(digest), second: None };
+        assert_eq!(serde_json::to_string(&site).unwrap(), old);
+        assert_eq!(serde_json::from_str::<SiteSecrets>(&old).unwrap(), site);
+        let read = serde_json::from_str::<DatedSecrets>(&old).unwrap();
+        assert_eq!(read, DatedSecrets { first: Some(digest.into()), second: None });
     }
 
     #[test]

@@ -1,20 +1,18 @@
-//! The secret of a site, as text: what its owner puts into a configuration and a client into a header.
+//! Secrets as text: what an owner puts into a configuration, and a client or a bot into a header.
 //!
-//! Two kinds: a text of the owner's choice, and one made here. One made here is `lls_`, then 256 random
-//! bits in 43 letters and digits, then six check digits, so that secret scanners find it in places
-//! where it should not be, and a slip of the pen is told apart from another secret.
+//! Each is a text of the owner's choice, or one made here. One made here is a prefix (`lls_` for a site, `llb_` for a
+//! bot), then 256 random bits in 43 letters and digits, then six check digits, so that secret scanners find it in
+//! places where it should not be, and a slip of the pen is told apart from another secret.
 //!
 //! Not here: what is kept of a secret, and how it is compared (`secret.rs`).
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::limits::{MAX_SECRET_CHARS, MIN_SECRET_CHARS};
 use crate::secret::SecretDigest;
-
-/// What every secret that was made here begins with.
-const PREFIX: &str = "lls_";
 
 /// Letters and digits that hold 256 bits: 62 to the power of 43 is a little more than two to the power of 256.
 const BODY_CHARS: usize = 43;
@@ -24,11 +22,43 @@ const CHECK_CHARS: usize = 6;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The secret of a site. Whoever has it opens every conversation of the site.
-#[derive(Clone)]
-pub struct SiteSecret(Box<str>);
+/// Whose secret it is.
+pub trait SecretOwner {
+    /// What every secret of this kind that was made here begins with: four characters.
+    const PREFIX: &'static str;
+    /// What debug output shows instead of the text.
+    const REDACTED: &'static str;
+}
 
-/// Why a text cannot be a site secret.
+/// Owns a [`SiteSecret`].
+#[derive(Clone, Copy, Debug)]
+pub enum OfSite {}
+
+/// Owns a [`BotCredential`].
+#[derive(Clone, Copy, Debug)]
+pub enum OfBot {}
+
+impl SecretOwner for OfSite {
+    const PREFIX: &'static str = "lls_";
+    const REDACTED: &'static str = "SiteSecret(redacted)";
+}
+
+impl SecretOwner for OfBot {
+    const PREFIX: &'static str = "llb_";
+    const REDACTED: &'static str = "BotCredential(redacted)";
+}
+
+/// The secret of a site. Whoever has it opens every conversation of the site.
+pub type SiteSecret = SecretText<OfSite>;
+
+/// The credential of a bot: its `X-IDENTITY-HEADER` where it asks as an App Service does, its `client_secret` where it
+/// asks by OAuth 2. Whoever has it gets tokens of the bot.
+pub type BotCredential = SecretText<OfBot>;
+
+/// A secret, as text.
+pub struct SecretText<O>(Box<str>, PhantomData<O>);
+
+/// Why a text cannot be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WeakSecret {
     /// Easily guessed, or cut off when it was copied.
@@ -52,11 +82,14 @@ pub enum WeakSecret {
     #[error("the secret may hold only visible ASCII characters: letters, digits and punctuation, no spaces")]
     NotVisible,
     /// It looks like one that was made here, and the check digits say that it is not.
-    #[error("the secret begins with \"lls_\" but its check digits are wrong; copy it again")]
-    Mistyped,
+    #[error("the secret begins with {prefix:?} but its check digits are wrong; copy it again")]
+    Mistyped {
+        /// What it begins with.
+        prefix: &'static str,
+    },
 }
 
-impl SiteSecret {
+impl<O: SecretOwner> SecretText<O> {
     /// The fewest characters that a secret has.
     pub const MIN_CHARS: usize = MIN_SECRET_CHARS;
 
@@ -74,17 +107,17 @@ impl SiteSecret {
         match text.len() {
             actual if actual < MIN_SECRET_CHARS => Err(WeakSecret::TooShort { actual }),
             actual if actual > MAX_SECRET_CHARS => Err(WeakSecret::TooLong { actual }),
-            _ if is_mistyped(text) => Err(WeakSecret::Mistyped),
-            _ => Ok(Self(text.into())),
+            _ if is_mistyped(O::PREFIX, text) => Err(WeakSecret::Mistyped { prefix: O::PREFIX }),
+            _ => Ok(Self(text.into(), PhantomData)),
         }
     }
 
     /// Makes a secret of 256 random bits.
     pub fn from_random(bytes: &[u8; 32]) -> Self {
-        let mut text = format!("{PREFIX}{}", base62::<BODY_CHARS>(bytes));
+        let mut text = format!("{}{}", O::PREFIX, base62::<BODY_CHARS>(bytes));
         let check = check_digits(&text);
         text.push_str(&check);
-        Self(text.into())
+        Self(text.into(), PhantomData)
     }
 
     /// What the registry keeps of it.
@@ -98,16 +131,22 @@ impl SiteSecret {
     }
 }
 
-impl fmt::Debug for SiteSecret {
+impl<O> Clone for SecretText<O> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<O: SecretOwner> fmt::Debug for SecretText<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SiteSecret(redacted)")
+        f.write_str(O::REDACTED)
     }
 }
 
 /// True for a text of the form of our own secrets whose check digits are not those of its body.
-fn is_mistyped(text: &str) -> bool {
-    let ours = text.len() == PREFIX.len() + BODY_CHARS + CHECK_CHARS
-        && text.strip_prefix(PREFIX).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()));
+fn is_mistyped(prefix: &str, text: &str) -> bool {
+    let ours = text.len() == prefix.len() + BODY_CHARS + CHECK_CHARS
+        && text.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()));
     let (head, check) = text.split_at_checked(text.len().saturating_sub(CHECK_CHARS)).unwrap_or((text, ""));
     ours && check_digits(head) != check
 }
@@ -158,7 +197,7 @@ mod tests {
         }
         check(&"é".repeat(40), Some(WeakSecret::NotVisible));
         check(&"\0".repeat(40), Some(WeakSecret::NotVisible));
-        check(&format!("lls_{}", "a".repeat(49)), Some(WeakSecret::Mistyped));
+        check(&format!("lls_{}", "a".repeat(49)), Some(WeakSecret::Mistyped { prefix: "lls_" }));
         check(&format!("lls_{}", "a".repeat(48)), None);
         check(&format!("lls_{}", "-".repeat(49)), None);
     }
@@ -189,6 +228,19 @@ mod tests {
         assert_eq!(value, [255; 32]);
     }
 
+    #[test]
+    fn a_credential_of_a_bot_is_told_from_a_secret_of_a_site() {
+        let credential = BotCredential::from_random(&[7; 32]);
+        let text = credential.expose();
+        assert!(text.starts_with("llb_"), "{text}");
+        assert_eq!(text.len(), SiteSecret::from_random(&[7; 32]).expose().len());
+        assert_eq!(BotCredential::from_text(text).unwrap().digest(), credential.digest());
+        let mistyped = format!("llb_{}", "a".repeat(49));
+        let refused = BotCredential::from_text(&mistyped).err();
+        assert_eq!(refused, Some(WeakSecret::Mistyped { prefix: "llb_" }));
+        assert_eq!(format!("{credential:?}"), "BotCredential(redacted)");
+    }
+
     /// Computed with other means than this crate. Scanners know this form, so it does not change.
     #[test]
     fn a_known_secret() {
@@ -206,7 +258,7 @@ mod tests {
         #[test]
         fn what_was_made_here_can_be_configured(bytes: [u8; 32]) {
             let secret = SiteSecret::from_random(&bytes);
-            prop_assert_eq!(secret.expose().len(), PREFIX.len() + BODY_CHARS + CHECK_CHARS);
+            prop_assert_eq!(secret.expose().len(), OfSite::PREFIX.len() + BODY_CHARS + CHECK_CHARS);
             let again = SiteSecret::from_text(secret.expose()).unwrap();
             prop_assert_eq!(again.digest(), secret.digest());
         }

@@ -216,6 +216,8 @@ impl Conversations {
             Ok(Some(DeliveryState::Attempted)) => {
                 Some(Delivered::Unknown("somebody else tried it meanwhile".into()))
             }
+            // The outbox has it.
+            Ok(Some(DeliveryState::Queued(_) | DeliveryState::Parked(_))) => Some(Delivered::Accepted),
             Ok(Some(DeliveryState::Refused { status: Some(status) })) => Some(Delivered::Refused { status }),
             Ok(Some(DeliveryState::Refused { status: None })) => {
                 Some(Delivered::NotReached("somebody else tried it meanwhile".into()))

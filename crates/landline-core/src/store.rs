@@ -26,7 +26,10 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod delivery_state;
 pub mod memory;
+
+pub use self::delivery_state::{DeliveryKind, DeliveryState, ListedDelivery, Parked, Queued};
 
 /// A boxed future, so that engines are trait objects.
 pub type StoreFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'static>>;
@@ -86,20 +89,6 @@ pub struct Head {
     pub last_time: Timestamp,
     /// What the domain keeps about the conversation; opaque to the engine.
     pub facts: Bytes,
-}
-
-/// How far the delivery of one record to the bot has come. A record without a state needs no delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DeliveryState {
-    /// No attempt was begun: safe to try, also after a crash.
-    Pending,
-    /// An attempt was begun and its outcome is not known: it is not repeated unless the client asks.
-    Attempted,
-    /// The bot did not take it; it answered with this status, or with none at all.
-    Refused {
-        /// The bot's HTTP status.
-        status: Option<u16>,
-    },
 }
 
 /// A sender's own name for what it sends, so that a repeat is found.
@@ -298,12 +287,23 @@ pub trait LogStore: fmt::Debug + Send + Sync + 'static {
         position: Position,
     ) -> StoreFuture<Option<DeliveryState>, ReadError>;
 
-    /// Records that are [`DeliveryState::Pending`], ordered by conversation and position, behind `after`.
-    fn pending_deliveries(
+    /// Deliveries of one kind, ordered by conversation and position, behind `after`. Costs what it lists, however many
+    /// there are of other kinds.
+    fn deliveries(
         &self,
+        kind: DeliveryKind,
         after: Option<(ConversationId, Position)>,
         limit: usize,
-    ) -> StoreFuture<Vec<(ConversationId, Position)>, StoreError>;
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError>;
+
+    /// The same of one conversation; none where there is no such conversation.
+    fn deliveries_of(
+        &self,
+        conversation: &ConversationId,
+        kind: DeliveryKind,
+        after: Position,
+        limit: usize,
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError>;
 
     /// Conversations in order of their ids, behind `after`; damaged ones included.
     fn conversations(

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use landline_core::store::{
-    Append, Audience, Create, DeliveryState, IdempotencyKey, LogStore, NewRecord, PageLimit,
+    Append, Audience, Create, DeliveryKind, DeliveryState, IdempotencyKey, LogStore, NewRecord, PageLimit,
 };
 use landline_protocol::{ConversationId, Position, Timestamp};
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
@@ -156,7 +156,7 @@ async fn measure(folder: &Path, conversations: usize, seconds: Duration) {
     println!("opened again in {:.2?}", begun.elapsed());
     reads(&store, conversations).await;
     let begun = Instant::now();
-    let pending = store.pending_deliveries(None, 10).await.unwrap().len();
+    let pending = store.deliveries(DeliveryKind::Pending, None, 10).await.unwrap().len();
     println!("{pending} pending deliveries listed in {:.2?}", begun.elapsed());
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use landline_core::store::{
-    Append, Audience, Create, DeliveryState, Head, IdempotencyKey, LogStore, NewRecord, PageLimit, ReadError,
-    Record, Registry, Table, Versioned,
+    Append, Audience, Create, DeliveryKind, DeliveryState, Head, IdempotencyKey, ListedDelivery, LogStore,
+    NewRecord, PageLimit, Parked, Queued, ReadError, Record, Registry, StoreError, Table, Versioned,
 };
 use landline_protocol::{ConversationId, Position, Timestamp};
 use rand::rngs::StdRng;
@@ -28,7 +28,14 @@ fn id(number: u64) -> ConversationId {
 }
 
 fn append(number: u64, tail: u64) -> Append {
-    let states = [None, Some(DeliveryState::Pending), Some(DeliveryState::Attempted)];
+    let (since, due) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
+    let states = [
+        None,
+        Some(DeliveryState::Pending),
+        Some(DeliveryState::Attempted),
+        Some(DeliveryState::Queued(Queued { attempts: 3, due, since, waited_ms: 4, last_status: None })),
+        Some(DeliveryState::Parked(Parked { attempts: 3, since, last_status: Some(500) })),
+    ];
     let body = Bytes::from(format!("{number}/{tail} {}", "text ".repeat(20)));
     // Every fifth replaces one of the first, some of them twice.
     let replaces = tail.is_multiple_of(5).then(|| Position::new(tail / 10 + 1));
@@ -36,7 +43,7 @@ fn append(number: u64, tail: u64) -> Append {
     Append {
         conversation: id(number),
         expected_tail: Position::new(tail),
-        records: vec![(record, states[usize::try_from(tail % 3).unwrap()])],
+        records: vec![(record, states[usize::try_from(tail % 5).unwrap()])],
         idempotency: Some(IdempotencyKey {
             digest: u128::from(tail).to_be_bytes(),
             not_before: Timestamp::default(),
@@ -73,7 +80,7 @@ async fn fill(folder: &Path, tails: std::ops::Range<u64>, flush: bool) {
 struct Contents {
     conversations: Vec<ConversationId>,
     logs: Vec<(Head, Vec<Record>, Vec<Option<DeliveryState>>)>,
-    pending: Vec<(ConversationId, Position)>,
+    deliveries: Vec<ListedDelivery>,
     entries: Vec<(String, Versioned)>,
 }
 
@@ -106,7 +113,7 @@ impl Contents {
         Self {
             conversations: store.conversations(None, 100).await.unwrap(),
             logs,
-            pending: store.pending_deliveries(None, 1000).await.unwrap(),
+            deliveries: deliveries(store).await.unwrap(),
             entries: store.list(Table::SiteSecrets, None, 100).await.unwrap(),
         }
     }
@@ -121,10 +128,15 @@ impl Contents {
                 other => troubled |= same_or_loud(expected, other)?,
             }
         }
-        // What is pending in a damaged conversation may be listed or not: whoever delivers it asks that conversation.
-        let pending = store.pending_deliveries(None, 1000).await;
+        // What is to be delivered in a damaged conversation may be listed or not: whoever delivers it asks that
+        // conversation.
+        let found = deliveries(store).await;
         if !troubled {
-            troubled |= same_or_loud(&self.pending, pending)?;
+            let found = found.and_then(|found| match found.iter().find_map(|one| one.state.clone().err()) {
+                Some(damage) => Err(StoreError(damage.what)),
+                None => Ok(found),
+            });
+            troubled |= same_or_loud(&self.deliveries, found)?;
         }
         for (number, expected) in (0..).zip(&self.logs) {
             let tail = expected.0.tail.get();
@@ -132,6 +144,14 @@ impl Contents {
         }
         Ok(troubled)
     }
+}
+
+async fn deliveries(store: &EmbeddedStore) -> Result<Vec<ListedDelivery>, StoreError> {
+    let mut all = Vec::new();
+    for kind in [DeliveryKind::Pending, DeliveryKind::Queued, DeliveryKind::Parked] {
+        all.extend(store.deliveries(kind, None, 1000).await?);
+    }
+    Ok(all)
 }
 
 fn same_or_loud<T: PartialEq + Debug, E: Debug>(expected: &T, found: Result<T, E>) -> Result<bool, String> {
@@ -190,7 +210,7 @@ async fn a_flipped_bit_is_refused_or_reported_or_harmless() {
     let store = EmbeddedStore::open(original.path(), EmbeddedOptions::default()).unwrap();
     let expected = Contents::of(&store).await;
     drop(store);
-    assert!(expected.logs.iter().all(|log| log.1.len() == 29) && expected.pending.len() > 100);
+    assert!(expected.logs.iter().all(|log| log.1.len() == 29) && expected.deliveries.len() > 100);
 
     #[expect(
         clippy::disallowed_methods,

@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use landline_core::store::{
-    Append, AppendError, Appended, Audience, Create, DeliveryState, IdempotencyKey, LogStore, NewRecord,
-    Page, PageLimit, ReadError, Record, Registry, Table,
+    Append, AppendError, Appended, Audience, Create, DeliveryKind, DeliveryState, IdempotencyKey, LogStore,
+    NewRecord, Page, PageLimit, Parked, Queued, ReadError, Record, Registry, Table,
 };
 use landline_protocol::{ConversationId, Position, Timestamp};
 use tempfile::TempDir;
@@ -392,7 +392,7 @@ async fn wrong_facts_are_found_and_repaired_from_the_second_copy() {
 #[tokio::test]
 async fn a_wrong_delivery_state_is_found() {
     let folder = filled().await;
-    let place = keys::delivery(&id("b"), at(5));
+    let place = keys::delivery(tag::DELIVERY, &id("b"), at(5));
     let opened = tables(&folder);
     put(&opened, Keep::State, place.clone(), Some(flipped(get(&opened, Keep::State, &place))));
     drop(opened);
@@ -681,5 +681,43 @@ async fn after_a_repair_nothing_points_to_what_is_gone() {
         let left = keys::tagged_prefix(tag::NEWEST, &id("b"));
         assert_eq!(opened.view().keys(Keep::State, &left).count(), 0);
         assert_eq!(first_head(&opened).roots, 0);
+    }
+}
+
+/// A state in the outbox that cannot be read hides no other; after a repair it is tried rather than lost.
+#[tokio::test]
+async fn a_wrong_state_in_the_outbox_is_found_and_repaired() {
+    let (since, due) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
+    let queued =
+        DeliveryState::Queued(Queued { attempts: 3, due, since, waited_ms: 4, last_status: Some(502) });
+    let parked = DeliveryState::Parked(Parked { attempts: 3, since, last_status: None });
+    for (tag, kind, state) in
+        [(tag::QUEUED, DeliveryKind::Queued, queued), (tag::PARKED, DeliveryKind::Parked, parked)]
+    {
+        let folder = filled().await;
+        let store = open(&folder);
+        for (conversation, position) in [("b", 5), ("b", 6), ("c", 1)] {
+            store.set_delivery(&id(conversation), at(position), Some(state)).await.unwrap();
+        }
+        drop(store);
+        let place = keys::delivery(tag, &id("b"), at(5));
+        let opened = tables(&folder);
+        put(&opened, Keep::State, place.clone(), Some(flipped(get(&opened, Keep::State, &place))));
+        drop(opened);
+
+        let store = open(&folder);
+        assert_damaged(store.delivery(&id("b"), at(5)).await);
+        let listed = store.deliveries(kind, None, 9).await.unwrap();
+        assert_eq!(listed[0].state.clone().unwrap_err().conversation, id("b"));
+        assert!(listed[1..].iter().all(|one| one.state == Ok(state)) && listed.len() == 3, "{listed:?}");
+
+        assert_eq!(store.repair(&id("b")).await.unwrap().kept, RECORDS);
+        let listed = store.deliveries(kind, None, 9).await.unwrap();
+        let states: Vec<_> = listed.into_iter().map(|one| one.state.unwrap()).collect();
+        assert_eq!(states[1..], [state, state]);
+        assert_eq!(states[0].kind(), Some(kind));
+        assert_eq!(store.delivery(&id("b"), at(5)).await.unwrap(), Some(states[0]));
+        store.set_delivery(&id("b"), at(5), None).await.unwrap();
+        assert_eq!(store.deliveries(kind, None, 9).await.unwrap().len(), 2);
     }
 }

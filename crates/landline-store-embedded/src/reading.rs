@@ -6,7 +6,9 @@
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
-use landline_core::store::{DeliveryState, Head, Page, PageLimit, ReadError, Table, Versioned};
+use landline_core::store::{
+    Damage, DeliveryKind, DeliveryState, Head, ListedDelivery, Page, PageLimit, ReadError, Table, Versioned,
+};
 use landline_protocol::{ConversationId, Position};
 
 use crate::error::Trouble;
@@ -58,16 +60,40 @@ impl Tables {
         view.delivery(conversation, position).map_err(|trouble| trouble.for_read(conversation))
     }
 
-    pub(crate) fn list_pending(
+    /// Deliveries of one kind, behind `after`; of one conversation, where it is given.
+    pub(crate) fn list_deliveries(
         &self,
+        kind: DeliveryKind,
+        within: Option<&ConversationId>,
         after: Option<(ConversationId, Position)>,
         limit: usize,
-    ) -> Result<Vec<(ConversationId, Position)>, Trouble> {
-        let from = after.map_or(Included(Vec::new()), |(conversation, position)| {
-            Excluded(keys::place(&conversation, position))
-        });
-        let pending = self.view().range(Keep::Pending, from, Unbounded).take(limit);
-        pending.map(|pair| keys::split_place(&pair?.0)).collect()
+    ) -> Result<Vec<ListedDelivery>, Trouble> {
+        let (keep, tag) = listed_place(kind);
+        let prefix: Vec<u8> = tag.into_iter().collect();
+        let from = match &after {
+            Some((conversation, position)) => {
+                Excluded([&*prefix, &keys::place(conversation, *position)].concat())
+            }
+            None => Included(prefix.clone()),
+        };
+        let to = match (within, tag) {
+            (Some(conversation), _) => {
+                Included([&*prefix, &keys::place(conversation, Position::new(u64::MAX))].concat())
+            }
+            (None, Some(tag)) => Excluded(vec![tag + 1]),
+            (None, None) => Unbounded,
+        };
+        let listed = |pair: Pair| {
+            let (place, value) = pair?;
+            let (conversation, position) = keys::split_place(place.get(prefix.len()..).unwrap_or_default())?;
+            let state = match decode_delivery(&place, &value) {
+                Ok(state) => Ok(state),
+                Err(Trouble::Damaged(what)) => Err(Damage { conversation: conversation.clone(), what }),
+                Err(unavailable) => return Err(unavailable),
+            };
+            Ok(ListedDelivery { conversation, position, state })
+        };
+        self.view().range(keep, from, to).take(limit).map(listed).collect()
     }
 
     pub(crate) fn list_entries(
@@ -176,13 +202,50 @@ impl View<'_> {
     }
 }
 
-/// Where the delivery state of a record may stand: first as pending, then as any other.
-pub(crate) fn delivery_places(conversation: &ConversationId, position: Position) -> [(Keep, Vec<u8>); 2] {
-    [
-        (Keep::Pending, keys::place(conversation, position)),
-        (Keep::State, keys::delivery(conversation, position)),
-    ]
+/// Where the states of one kind stand, and the tag before their places there.
+fn listed_place(kind: DeliveryKind) -> (Keep, Option<u8>) {
+    match kind {
+        DeliveryKind::Pending => (Keep::Pending, None),
+        DeliveryKind::Queued => (Keep::State, Some(tag::QUEUED)),
+        DeliveryKind::Parked => (Keep::State, Some(tag::PARKED)),
+    }
 }
+
+/// Where this state of a record stands.
+pub(crate) fn delivery_place(
+    conversation: &ConversationId,
+    position: Position,
+    kind: Option<DeliveryKind>,
+) -> (Keep, Vec<u8>) {
+    match kind.map_or((Keep::State, Some(tag::DELIVERY)), listed_place) {
+        (keep, Some(tag)) => (keep, keys::delivery(tag, conversation, position)),
+        (keep, None) => (keep, keys::place(conversation, position)),
+    }
+}
+
+/// Where the delivery state of a record may stand.
+pub(crate) fn delivery_places(
+    conversation: &ConversationId,
+    position: Position,
+) -> impl Iterator<Item = (Keep, Vec<u8>)> {
+    DELIVERY_KINDS.into_iter().map(move |kind| delivery_place(conversation, position, kind))
+}
+
+/// What all delivery states of a conversation begin with, by kind.
+pub(crate) fn delivery_prefixes(
+    conversation: &ConversationId,
+) -> impl Iterator<Item = (Option<DeliveryKind>, Keep, Vec<u8>)> {
+    DELIVERY_KINDS.into_iter().map(move |kind| {
+        match kind.map_or((Keep::State, Some(tag::DELIVERY)), listed_place) {
+            (keep, Some(tag)) => (kind, keep, keys::tagged_prefix(tag, conversation)),
+            (keep, None) => (kind, keep, keys::prefix(conversation)),
+        }
+    })
+}
+
+/// Each kind has a place of its own; those that are not listed share one.
+const DELIVERY_KINDS: [Option<DeliveryKind>; 4] =
+    [Some(DeliveryKind::Pending), None, Some(DeliveryKind::Queued), Some(DeliveryKind::Parked)];
 
 pub(crate) fn decode((key, value): &(fjall::UserKey, fjall::UserValue)) -> Result<StoredRecord, Trouble> {
     let (_, position) = keys::split_place(key)?;

@@ -91,7 +91,7 @@ impl View<'_> {
         self.range(Keep::State, from, to)
             .map(|pair| {
                 let (place, value) = pair?;
-                Ok((keys::root(&place)?, decode_newest(&place, &value)?))
+                Ok((keys::position(&place)?, decode_newest(&place, &value)?))
             })
             .collect()
     }

@@ -10,8 +10,9 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use landline_core::store::{
-    Append, AppendError, Appended, Create, Created, DeliveryState, Head, LogStore, Page, PageLimit, PutError,
-    ReadError, Registry, Repaired, StoreError, StoreFuture, Table, Version, Versioned,
+    Append, AppendError, Appended, Create, Created, DeliveryKind, DeliveryState, Head, ListedDelivery,
+    LogStore, Page, PageLimit, PutError, ReadError, Registry, Repaired, StoreError, StoreFuture, Table,
+    Version, Versioned,
 };
 use landline_protocol::{ConversationId, Position};
 use tokio::runtime::Handle;
@@ -211,12 +212,29 @@ impl LogStore for EmbeddedStore {
         self.look(move |tables| tables.read_delivery(&conversation, position), ReadError::Unavailable)
     }
 
-    fn pending_deliveries(
+    fn deliveries(
         &self,
+        kind: DeliveryKind,
         after: Option<(ConversationId, Position)>,
         limit: usize,
-    ) -> StoreFuture<Vec<(ConversationId, Position)>, StoreError> {
-        self.look(move |tables| tables.list_pending(after, limit).map_err(Trouble::for_store), |why| why)
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
+        let list = move |tables: &Tables| tables.list_deliveries(kind, None, after, limit);
+        self.look(move |tables| list(tables).map_err(Trouble::for_store), |why| why)
+    }
+
+    fn deliveries_of(
+        &self,
+        conversation: &ConversationId,
+        kind: DeliveryKind,
+        after: Position,
+        limit: usize,
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
+        let conversation = conversation.clone();
+        let list = move |tables: &Tables| {
+            let after = Some((conversation.clone(), after));
+            tables.list_deliveries(kind, Some(&conversation), after, limit)
+        };
+        self.look(move |tables| list(tables).map_err(Trouble::for_store), |why| why)
     }
 
     fn conversations(

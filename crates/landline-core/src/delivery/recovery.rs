@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Again, Job, Turn, outcome};
 use crate::conversations::{Conversations, Unavailable};
 use crate::limits::{LIST_PAGE, RECOVERED_DELIVERIES};
-use crate::store::PageLimit;
+use crate::store::{DeliveryKind, ListedDelivery, PageLimit};
 
 impl Conversations {
     /// Makes every delivery that was accepted and never tried, a few at a time, in order within a conversation.
@@ -22,10 +22,10 @@ impl Conversations {
         let mut untried = Vec::new();
         let mut after = None;
         loop {
-            let page = self.store().pending_deliveries(after, LIST_PAGE).await?;
+            let page = self.store().deliveries(DeliveryKind::Pending, after, LIST_PAGE).await?;
             let Some(last) = page.last() else { return Ok(Untried(untried)) };
-            after = Some(last.clone());
-            untried.extend(page);
+            after = Some(last.place());
+            untried.extend(page.iter().map(ListedDelivery::place));
         }
     }
 

@@ -31,8 +31,8 @@ use bytes::Bytes;
 use landline_protocol::{ConversationId, Position, Timestamp};
 
 use super::{
-    Append, Audience, Create, DeliveryState, Head, IdempotencyKey, LogStore, NewRecord, Page, PageLimit,
-    Record, Registry,
+    Append, Audience, Create, DeliveryKind, DeliveryState, Head, IdempotencyKey, ListedDelivery, LogStore,
+    NewRecord, Page, PageLimit, Parked, Queued, Record, Registry,
 };
 
 /// How an engine is set up for a test.
@@ -88,7 +88,8 @@ macro_rules! store_conformance {
                 a_delivery_state_is_set_with_its_record,
                 a_delivery_state_is_changed_and_taken_away,
                 a_delivery_state_needs_a_record,
-                pending_deliveries_come_in_order_and_in_pages,
+                a_delivery_is_listed_with_its_kind_alone,
+                deliveries_come_in_order_and_in_pages,
             }
             replacing::{
                 a_replaced_record_knows_the_newest_that_replaces_it,
@@ -173,6 +174,24 @@ fn record(time: i64, body: &str) -> NewRecord {
 
 fn key(name: u8) -> IdempotencyKey {
     IdempotencyKey { digest: [name; 16], not_before: Timestamp::from_millis(0) }
+}
+
+fn queued(attempts: u32, last_status: Option<u16>) -> DeliveryState {
+    let (due, since) = (Timestamp::from_millis(-5), Timestamp::from_millis(i64::MAX));
+    DeliveryState::Queued(Queued { attempts, due, since, waited_ms: u64::MAX, last_status })
+}
+
+fn parked(attempts: u32, last_status: Option<u16>) -> DeliveryState {
+    DeliveryState::Parked(Parked { attempts, since: Timestamp::from_millis(i64::MIN), last_status })
+}
+
+/// The places of all deliveries of one kind.
+async fn listed(store: &impl LogStore, kind: DeliveryKind) -> Vec<(ConversationId, Position)> {
+    store.deliveries(kind, None, 10_000).await.unwrap().iter().map(ListedDelivery::place).collect()
+}
+
+async fn pending(store: &impl LogStore) -> Vec<(ConversationId, Position)> {
+    listed(store, DeliveryKind::Pending).await
 }
 
 /// Records without delivery states.

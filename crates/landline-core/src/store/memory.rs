@@ -27,8 +27,9 @@ use landline_protocol::{ConversationId, Position};
 use self::entries::Entries;
 use self::log::Log;
 use super::{
-    Append, AppendError, Appended, Create, Created, DeliveryState, Head, LogStore, Page, PageLimit, PutError,
-    ReadError, Registry, Repaired, StoreError, StoreFuture, Table, Version, Versioned,
+    Append, AppendError, Appended, Create, Created, DeliveryKind, DeliveryState, Head, ListedDelivery,
+    LogStore, Page, PageLimit, PutError, ReadError, Registry, Repaired, StoreError, StoreFuture, Table,
+    Version, Versioned,
 };
 
 /// Keeps everything in memory.
@@ -82,6 +83,17 @@ fn behind<T>(after: Option<T>) -> (Bound<T>, Bound<T>) {
     (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }
 
+fn listed(
+    conversation: &ConversationId,
+    log: &Log,
+    kind: DeliveryKind,
+    after: Position,
+) -> impl Iterator<Item = ListedDelivery> {
+    let of =
+        |(position, state)| ListedDelivery { conversation: conversation.clone(), position, state: Ok(state) };
+    log.deliveries(kind, after).map(of)
+}
+
 impl LogStore for MemoryStore {
     fn create(&self, create: Create) -> StoreFuture<Created, AppendError> {
         let logs = &mut self.state().logs;
@@ -132,19 +144,32 @@ impl LogStore for MemoryStore {
         done(self.seen(conversation, |log| Ok(log.delivery(position))))
     }
 
-    fn pending_deliveries(
+    fn deliveries(
         &self,
+        kind: DeliveryKind,
         after: Option<(ConversationId, Position)>,
         limit: usize,
-    ) -> StoreFuture<Vec<(ConversationId, Position)>, StoreError> {
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
         let state = self.state();
         let (from, last_seen) = after.unzip();
         let first = from.clone().map_or(Bound::Unbounded, Bound::Included);
-        let pending = state.logs.range((first, Bound::Unbounded)).flat_map(|(conversation, log)| {
+        let found = state.logs.range((first, Bound::Unbounded)).flat_map(|(conversation, log)| {
             let seen = last_seen.filter(|_| from.as_ref() == Some(conversation)).unwrap_or_default();
-            log.pending(seen).map(|position| (conversation.clone(), position))
+            listed(conversation, log, kind, seen)
         });
-        done(Ok(pending.take(limit).collect()))
+        done(Ok(found.take(limit).collect()))
+    }
+
+    fn deliveries_of(
+        &self,
+        conversation: &ConversationId,
+        kind: DeliveryKind,
+        after: Position,
+        limit: usize,
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
+        let state = self.state();
+        let log = state.logs.get(conversation).into_iter();
+        done(Ok(log.flat_map(|log| listed(conversation, log, kind, after)).take(limit).collect()))
     }
 
     fn conversations(

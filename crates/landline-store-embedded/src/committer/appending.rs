@@ -8,7 +8,7 @@ use landline_protocol::{ConversationId, Position};
 
 use super::group::{Group, Log};
 use crate::error::Trouble;
-use crate::reading::delivery_places;
+use crate::reading::{delivery_place, delivery_places};
 use crate::schema::keys::{self, tag};
 use crate::schema::{
     Link, Sent, StoredHead, StoredRecord, decode_delivery, encode_delivery, encode_facts, encode_newest,
@@ -141,8 +141,7 @@ impl Group<'_> {
     }
 
     fn put_delivery(&mut self, conversation: &ConversationId, position: Position, state: DeliveryState) {
-        let [pending, begun] = delivery_places(conversation, position);
-        let (keep, place) = if state == DeliveryState::Pending { pending } else { begun };
+        let (keep, place) = delivery_place(conversation, position, state.kind());
         let value = encode_delivery(&place, state);
         self.put(keep, place, value);
     }

@@ -13,7 +13,7 @@ use super::cache::HeadCache;
 use super::group::{Group, Log};
 use crate::error::Trouble;
 use crate::limits::FORGOTTEN_KEYS;
-use crate::reading::delivery_places;
+use crate::reading::{delivery_places, delivery_prefixes};
 use crate::schema::keys::{self, tag};
 use crate::schema::{Sent, StoredHead, encode_mark};
 use crate::space::Room;
@@ -145,15 +145,14 @@ struct Piece {
 
 /// Keys of a conversation, except its heads; and whether these are all.
 fn forgotten(view: &View<'_>, conversation: &ConversationId) -> Result<(Keys, bool), Trouble> {
+    let deliveries = delivery_prefixes(conversation).map(|(_, keep, prefix)| (keep, prefix));
     let prefixes = [
         (Keep::Records, keys::prefix(conversation)),
-        (Keep::Pending, keys::prefix(conversation)),
-        (Keep::State, keys::tagged_prefix(tag::DELIVERY, conversation)),
         (Keep::State, keys::tagged_prefix(tag::KEY, conversation)),
         (Keep::State, keys::tagged_prefix(tag::NEWEST, conversation)),
     ];
     let mut keys = Vec::new();
-    for (keep, prefix) in prefixes {
+    for (keep, prefix) in prefixes.into_iter().chain(deliveries) {
         for key in view.keys(keep, &prefix) {
             if keys.len() >= FORGOTTEN_KEYS {
                 return Ok((keys, false));

@@ -7,14 +7,16 @@ use std::collections::BTreeMap;
 use std::ops::Bound::Included;
 
 use bytes::Bytes;
-use landline_core::store::{AppendError, Repaired, StoreError};
+use landline_core::store::{AppendError, DeliveryKind, DeliveryState, Parked, Queued, Repaired, StoreError};
 use landline_protocol::{ConversationId, Position, Timestamp};
 
 use super::group::{Group, Log};
 use crate::error::Trouble;
-use crate::reading::decode;
+use crate::reading::{decode, delivery_prefixes};
 use crate::schema::keys::{self, tag};
-use crate::schema::{Link, Sent, StoredHead, StoredRecord, decode_facts, encode_newest};
+use crate::schema::{
+    Link, Sent, StoredHead, StoredRecord, decode_delivery, decode_facts, encode_delivery, encode_newest,
+};
 use crate::tables::{Keep, Keys, View};
 
 /// What a repair is going to do.
@@ -28,6 +30,8 @@ struct Mended {
     cut: Keys,
     /// The newest replacement of each root.
     newest: BTreeMap<Position, Position>,
+    /// Delivery states in the place of those that cannot be read.
+    states: Vec<(Keep, Vec<u8>, DeliveryState)>,
 }
 
 /// What was found of a log's records.
@@ -49,7 +53,7 @@ impl Group<'_> {
     pub(super) fn repair(&mut self, conversation: &ConversationId) -> Result<Repaired, AppendError> {
         self.room.for_less().map_err(AppendError::Unavailable)?;
         let mended = self.mend(conversation).map_err(|trouble| trouble.for_append(conversation))?;
-        let Some(Mended { head, facts, kept, cut, newest }) = mended else {
+        let Some(Mended { head, facts, kept, cut, newest, states }) = mended else {
             return Err(AppendError::NotFound);
         };
         let Some(mut head) = head else {
@@ -62,6 +66,10 @@ impl Group<'_> {
             let place = keys::newest(conversation, root);
             let value = encode_newest(&place, newest);
             self.put(Keep::State, place, value);
+        }
+        for (keep, place, state) in states {
+            let value = encode_delivery(&place, state);
+            self.put(keep, place, value);
         }
         self.put_facts(conversation, &mut head, &facts);
         self.set_log(conversation, Log { before: None, now: Some(head) });
@@ -99,7 +107,8 @@ impl Group<'_> {
         let facts = self.find_facts(&view, conversation, newest.as_ref())?;
         let mut cut: Vec<_> = found.cut.into_iter().map(|key| (Keep::Records, key)).collect();
         cut.extend(view.beyond(conversation, last.position)?);
-        Ok(Some(Mended { head, facts, kept: found.kept, cut, newest: found.newest }))
+        let states = view.lost_states(conversation, last.position)?;
+        Ok(Some(Mended { head, facts, kept: found.kept, cut, newest: found.newest, states }))
     }
 
     /// The facts that the newest head means; else any that can be read; else none.
@@ -168,14 +177,10 @@ impl View<'_> {
     /// replacements, which are made anew.
     fn beyond(&self, conversation: &ConversationId, last: Position) -> Result<Keys, Trouble> {
         let mut beyond = Vec::new();
-        let states = [
-            (Keep::Pending, keys::prefix(conversation)),
-            (Keep::State, keys::tagged_prefix(tag::DELIVERY, conversation)),
-        ];
-        for (keep, prefix) in states {
+        for (_, keep, prefix) in delivery_prefixes(conversation) {
             for key in self.keys(keep, &prefix) {
                 let key = key?;
-                if keys::split_place(&key).is_ok_and(|(_, position)| position > last) {
+                if keys::position(&key)? > last {
                     beyond.push((keep, key.to_vec()));
                 }
             }
@@ -193,6 +198,40 @@ impl View<'_> {
             beyond.push((Keep::State, key?.to_vec()));
         }
         Ok(beyond)
+    }
+
+    /// Delivery states up to `last` that cannot be read, and what they are taken for.
+    fn lost_states(
+        &self,
+        conversation: &ConversationId,
+        last: Position,
+    ) -> Result<Vec<(Keep, Vec<u8>, DeliveryState)>, Trouble> {
+        let mut lost = Vec::new();
+        for (kind, keep, prefix) in delivery_prefixes(conversation) {
+            for key in self.keys(keep, &prefix) {
+                let key = key?;
+                let Some(value) = self.get(keep, &key)? else { continue };
+                let broken = readable(decode_delivery(&key, &value))?.is_none();
+                if broken && keys::position(&key)? <= last {
+                    lost.push((keep, key.to_vec(), lost_state(kind)));
+                }
+            }
+        }
+        Ok(lost)
+    }
+}
+
+/// What a delivery state that cannot be read is taken for. Where it stands says of which kind it is; one in the outbox is
+/// tried from the beginning rather than lost, one outside of it is not repeated.
+fn lost_state(kind: Option<DeliveryKind>) -> DeliveryState {
+    let (attempts, due, since, last_status) = (0, Timestamp::from_millis(0), Timestamp::from_millis(0), None);
+    match kind {
+        None => DeliveryState::Attempted,
+        Some(DeliveryKind::Pending) => DeliveryState::Pending,
+        Some(DeliveryKind::Queued) => {
+            DeliveryState::Queued(Queued { attempts, due, since, waited_ms: 0, last_status })
+        }
+        Some(DeliveryKind::Parked) => DeliveryState::Parked(Parked { attempts, since, last_status }),
     }
 }
 

@@ -13,6 +13,9 @@ pub(crate) mod tag {
     pub(crate) const FACTS: u8 = b'f';
     pub(crate) const KEY: u8 = b'k';
     pub(crate) const DELIVERY: u8 = b'd';
+    /// Delivery states *queued* and *parked*; each apart, so that one is listed without passing over others.
+    pub(crate) const QUEUED: u8 = b'q';
+    pub(crate) const PARKED: u8 = b'p';
     pub(crate) const ENTRY: u8 = b'r';
     /// The newest replacement of a root.
     pub(crate) const NEWEST: u8 = b'n';
@@ -55,9 +58,9 @@ pub(crate) fn place(conversation: &ConversationId, position: Position) -> Vec<u8
     key
 }
 
-/// `d id NUL position`: a delivery state that is not pending.
-pub(crate) fn delivery(conversation: &ConversationId, position: Position) -> Vec<u8> {
-    let mut key = tagged_prefix(tag::DELIVERY, conversation);
+/// `tag id NUL position`: a delivery state that is not pending.
+pub(crate) fn delivery(tag: u8, conversation: &ConversationId, position: Position) -> Vec<u8> {
+    let mut key = tagged_prefix(tag, conversation);
     key.extend(position.get().to_be_bytes());
     key
 }
@@ -111,11 +114,11 @@ pub(crate) fn split_place(key: &[u8]) -> Result<(ConversationId, Position), Trou
     }
 }
 
-/// The root in a key of the form `n id NUL root`.
-pub(crate) fn root(key: &[u8]) -> Result<Position, Trouble> {
+/// The position at the end of a key: of a delivery state, of a root.
+pub(crate) fn position(key: &[u8]) -> Result<Position, Trouble> {
     match key.split_last_chunk::<8>() {
-        Some((_, root)) => Ok(Position::new(u64::from_be_bytes(*root))),
-        None => Trouble::damaged("a key does not name a root"),
+        Some((_, position)) => Ok(Position::new(u64::from_be_bytes(*position))),
+        None => Trouble::damaged("a key does not end with a position"),
     }
 }
 

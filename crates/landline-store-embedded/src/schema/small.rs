@@ -1,7 +1,7 @@
 //! Small values: facts, idempotency keys, delivery states, newest replacements.
 
 use bytes::Bytes;
-use landline_core::store::DeliveryState;
+use landline_core::store::{DeliveryState, Parked, Queued};
 use landline_protocol::{Position, Timestamp};
 
 use super::layout::{Kind, Reader, Writer};
@@ -39,15 +39,29 @@ impl Sent {
     }
 }
 
-/// `version state status checksum`; the status is 0 where there is none.
+/// `version state status [attempts since [waited due]] checksum`; the status is 0 where there is none.
 pub(crate) fn encode_delivery(place: &[u8], state: DeliveryState) -> Vec<u8> {
-    let (state, status) = match state {
-        DeliveryState::Pending => (0, 0),
-        DeliveryState::Attempted => (1, 0),
-        DeliveryState::Refused { status: None } => (2, 0),
-        DeliveryState::Refused { status: Some(status) } => (3, status),
+    let (number, status) = match state {
+        DeliveryState::Pending => (0, None),
+        DeliveryState::Attempted => (1, None),
+        DeliveryState::Refused { status: None } => (2, None),
+        DeliveryState::Refused { status } => (3, status),
+        DeliveryState::Queued(Queued { last_status: None, .. }) => (4, None),
+        DeliveryState::Queued(Queued { last_status, .. }) => (5, last_status),
+        DeliveryState::Parked(Parked { last_status: None, .. }) => (6, None),
+        DeliveryState::Parked(Parked { last_status, .. }) => (7, last_status),
     };
-    Writer::new(VERSION, 3).byte(state).short(status).sealed(Kind::Delivery, place).0
+    let writer = Writer::new(VERSION, 31).byte(number).short(status.unwrap_or_default());
+    let writer = match state {
+        DeliveryState::Pending | DeliveryState::Attempted | DeliveryState::Refused { .. } => writer,
+        DeliveryState::Queued(Queued { attempts, due, since, waited_ms, last_status: _ }) => {
+            writer.number(attempts.into()).time(since).number(waited_ms).time(due)
+        }
+        DeliveryState::Parked(Parked { attempts, since, last_status: _ }) => {
+            writer.number(attempts.into()).time(since)
+        }
+    };
+    writer.sealed(Kind::Delivery, place).0
 }
 
 pub(crate) fn decode_delivery(place: &[u8], value: &[u8]) -> Result<DeliveryState, Trouble> {
@@ -57,9 +71,27 @@ pub(crate) fn decode_delivery(place: &[u8], value: &[u8]) -> Result<DeliveryStat
         (1, 0) => DeliveryState::Attempted,
         (2, 0) => DeliveryState::Refused { status: None },
         (3, status) => DeliveryState::Refused { status: Some(status) },
+        (4, 0) => DeliveryState::Queued(queued(&mut reader, None)?),
+        (5, status) => DeliveryState::Queued(queued(&mut reader, Some(status))?),
+        (6, 0) => DeliveryState::Parked(parked(&mut reader, None)?),
+        (7, status) => DeliveryState::Parked(parked(&mut reader, Some(status))?),
         (other, _) => return reader.unknown("state", other),
     };
     reader.end().map(|()| state)
+}
+
+fn queued(reader: &mut Reader<'_>, last_status: Option<u16>) -> Result<Queued, Trouble> {
+    let (attempts, since) = (attempts(reader)?, reader.time()?);
+    Ok(Queued { attempts, since, waited_ms: reader.number()?, due: reader.time()?, last_status })
+}
+
+fn parked(reader: &mut Reader<'_>, last_status: Option<u16>) -> Result<Parked, Trouble> {
+    Ok(Parked { attempts: attempts(reader)?, since: reader.time()?, last_status })
+}
+
+fn attempts(reader: &mut Reader<'_>) -> Result<u32, Trouble> {
+    let attempts = reader.number()?;
+    u32::try_from(attempts).or_else(|_| Trouble::damaged("a delivery state has too many attempts"))
 }
 
 /// `version position checksum`: the newest record that replaces a root.

@@ -1,7 +1,7 @@
 //! The format does not change unseen, reads back, and survives any bytes.
 
 use bytes::Bytes;
-use landline_core::store::{Audience, DeliveryState, NewRecord, Table, Version};
+use landline_core::store::{Audience, DeliveryState, NewRecord, Parked, Queued, Table, Version};
 use landline_protocol::{ConversationId, Position, Timestamp};
 use proptest::prelude::*;
 
@@ -62,7 +62,7 @@ fn format_1_is_these_bytes() {
     check("idempotency key", &place, "6b6162630007070707070707070707070707070707");
     let sent = Sent { position: at(5), time: Timestamp::from_millis(6) };
     check("sent", &sent.encode(&place), "01000000000000000500000000000000065b794b6f1b848f19");
-    let place = keys::delivery(&id(), at(5));
+    let place = keys::delivery(tag::DELIVERY, &id(), at(5));
     check("delivery key", &place, "64616263000000000000000005");
     let refused = DeliveryState::Refused { status: Some(502) };
     check("delivery", &encode_delivery(&place, refused), "010301f6193582213b95aa38");
@@ -93,12 +93,23 @@ fn format_2_is_these_bytes_besides() {
     check("replacing record", &StoredRecord::encode(&place, link, Some(&[7; 16]), &new).0, REPLACING_RECORD);
     let place = keys::newest(&id(), at(5));
     check("newest key", &place, "6e616263000000000000000005");
-    assert_eq!(keys::root(&place).unwrap(), at(5));
+    assert_eq!(keys::position(&place).unwrap(), at(5));
     check("newest", &encode_newest(&place, at(9)), "010000000000000009df495e9207c54f4c");
     let place = keys::tagged(tag::HEAD, &id());
     let head = StoredHead { roots: 3, ..StoredHead::new(Timestamp::from_millis(1), 77) };
     check("head with roots", &head.encode(&place), HEAD_WITH_ROOTS);
     assert_eq!(StoredHead::decode(&place, &head.encode(&place)).unwrap(), head);
+    let place = keys::delivery(tag::QUEUED, &id(), at(5));
+    check("queued key", &place, "71616263000000000000000005");
+    let (since, due) = (Timestamp::from_millis(7), Timestamp::from_millis(-8));
+    let queued = Queued { attempts: 3, due, since, waited_ms: 36_000, last_status: Some(503) };
+    check("queued", &encode_delivery(&place, DeliveryState::Queued(queued)), QUEUED);
+    let queued = Queued { last_status: None, ..queued };
+    check("queued without a status", &encode_delivery(&place, DeliveryState::Queued(queued)), UNANSWERED);
+    let place = keys::delivery(tag::PARKED, &id(), at(5));
+    check("parked key", &place, "70616263000000000000000005");
+    let parked = Parked { attempts: 30, since, last_status: Some(410) };
+    check("parked", &encode_delivery(&place, DeliveryState::Parked(parked)), PARKED);
     assert_eq!(keys::entries(Table::Bots), [b'r', 4]);
     assert_eq!(keys::entries(Table::Sites), [b'r', 5]);
     assert_eq!(keys::entries(Table::IdentityKeys), [b'r', 6]);
@@ -108,6 +119,11 @@ const REPLACING_RECORD: &str = concat!(
     "0106000000000000000800000000000000580000018bcfe5687b0707070707070707070707070707070700000000",
     "000000057b2274797065223a226d657373616765227d93e4c3c4c8bb16b7"
 );
+const QUEUED: &str =
+    concat!("010501f7000000000000000300000000000000070000000000008ca0ffff", "fffffffffff8437665f947968b89");
+const UNANSWERED: &str =
+    concat!("01040000000000000000000300000000000000070000000000008ca0ffff", "fffffffffff87be2c98c14aedb83");
+const PARKED: &str = "0107019a000000000000001e0000000000000007a7921f73c5c98eb7";
 const HEAD_WITH_ROOTS: &str = concat!(
     "02000000000000000000000000000000000000000000000000000000000000000100000000000000000000000000",
     "00000000000000000000000000000000000001000000000000004d0000000000000003439f44ccf003b1ff"
@@ -195,6 +211,21 @@ proptest! {
         prop_assert_eq!(read.link(), Link { position, checksum });
         prop_assert_eq!((read.record.time, read.record.audience, read.record.body), (new.time, new.audience, new.body));
         prop_assert_eq!((read.record.replaces, read.record.replaced_by), (replaces, None));
+    }
+
+    #[test]
+    fn delivery_states_read_back(
+        attempts: u32, due: i64, since: i64, waited_ms: u64, last_status: Option<u16>,
+    ) {
+        let place = keys::delivery(tag::DELIVERY, &id(), at(1));
+        let (due, since) = (Timestamp::from_millis(due), Timestamp::from_millis(since));
+        for state in [
+            DeliveryState::Refused { status: last_status },
+            DeliveryState::Queued(Queued { attempts, due, since, waited_ms, last_status }),
+            DeliveryState::Parked(Parked { attempts, since, last_status }),
+        ] {
+            prop_assert_eq!(decode_delivery(&place, &encode_delivery(&place, state)).unwrap(), state);
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use landline_core::store::{
-    Append, AppendError, Appended, Create, Created, DeliveryState, Head, LogStore, Page, PageLimit,
-    ReadError, Repaired, StoreError, StoreFuture,
+    Append, AppendError, Appended, Create, Created, DeliveryKind, DeliveryState, Head, ListedDelivery,
+    LogStore, Page, PageLimit, ReadError, Repaired, StoreError, StoreFuture,
 };
 use landline_protocol::{ConversationId, Position};
 
@@ -136,12 +136,23 @@ impl LogStore for FaultyStore {
         self.inner.delivery(conversation, position)
     }
 
-    fn pending_deliveries(
+    fn deliveries(
         &self,
+        kind: DeliveryKind,
         after: Option<(ConversationId, Position)>,
         limit: usize,
-    ) -> StoreFuture<Vec<(ConversationId, Position)>, StoreError> {
-        self.inner.pending_deliveries(after, limit)
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
+        self.inner.deliveries(kind, after, limit)
+    }
+
+    fn deliveries_of(
+        &self,
+        conversation: &ConversationId,
+        kind: DeliveryKind,
+        after: Position,
+        limit: usize,
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
+        self.inner.deliveries_of(conversation, kind, after, limit)
     }
 
     fn conversations(

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landline_core::store::{
-    Append, AppendError, Appended, Create, Created, Damage, DeliveryState, Head, LogStore, Page, PageLimit,
-    ReadError, Repaired, StoreError, StoreFuture,
+    Append, AppendError, Appended, Create, Created, Damage, DeliveryKind, DeliveryState, Head,
+    ListedDelivery, LogStore, Page, PageLimit, ReadError, Repaired, StoreError, StoreFuture,
 };
 use landline_protocol::{ConversationId, Position};
 
@@ -183,12 +183,23 @@ impl LogStore for Disk {
         self.seen(conversation, |below| below.delivery(conversation, position))
     }
 
-    fn pending_deliveries(
+    fn deliveries(
         &self,
+        kind: DeliveryKind,
         after: Option<(ConversationId, Position)>,
         limit: usize,
-    ) -> StoreFuture<Vec<(ConversationId, Position)>, StoreError> {
-        self.below.pending_deliveries(after, limit)
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
+        self.below.deliveries(kind, after, limit)
+    }
+
+    fn deliveries_of(
+        &self,
+        conversation: &ConversationId,
+        kind: DeliveryKind,
+        after: Position,
+        limit: usize,
+    ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
+        self.below.deliveries_of(conversation, kind, after, limit)
     }
 
     fn conversations(

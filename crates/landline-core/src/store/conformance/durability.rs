@@ -14,6 +14,10 @@ pub async fn everything_is_there_after_reopening<R: Rig>() {
         Some(DeliveryState::Attempted),
         Some(DeliveryState::Refused { status: Some(502) }),
         Some(DeliveryState::Refused { status: None }),
+        Some(queued(3, Some(503))),
+        Some(queued(0, None)),
+        Some(parked(u32::MAX, Some(410))),
+        Some(parked(1, None)),
         None,
     ];
     let audiences = [Audience::Everyone, Audience::Bot];
@@ -22,7 +26,7 @@ pub async fn everything_is_there_after_reopening<R: Rig>() {
         let record =
             NewRecord { audience: audiences[n % 2], ..record(tail.cast_signed(), &format!("body {n}")) };
         let send = Append {
-            records: vec![(record, states[n % 5])],
+            records: vec![(record, states[n % 9])],
             idempotency: Some(key(u8::try_from(n).unwrap())),
             facts: Some(Bytes::from(format!("facts {n}"))),
             ..append("a", tail, "")
@@ -34,7 +38,9 @@ pub async fn everything_is_there_after_reopening<R: Rig>() {
     store.put(Table::TokenKeys, "key", Bytes::from_static(b"value"), None).await.unwrap();
     let before = everything(store, &id("a")).await;
     let head_before = head(store, "a").await;
-    let pending_before = store.pending_deliveries(None, 100).await.unwrap();
+    let queued_before = store.deliveries(DeliveryKind::Queued, None, 99).await.unwrap();
+    assert_eq!(queued_before.len(), 11);
+    let pending_before = pending(store).await;
 
     let Ok(rig) = rig.reopen().await else { return };
 
@@ -42,10 +48,11 @@ pub async fn everything_is_there_after_reopening<R: Rig>() {
     assert_eq!(store.conversations(None, 9).await.unwrap(), [id("a"), id("b"), id("empty")]);
     assert_eq!(everything(store, &id("a")).await, before);
     assert_eq!(head(store, "a").await, head_before);
-    assert_eq!(store.pending_deliveries(None, 100).await.unwrap(), pending_before);
+    assert_eq!(pending(store).await, pending_before);
+    assert_eq!(store.deliveries(DeliveryKind::Queued, None, 99).await.unwrap(), queued_before);
     for n in 0..50_usize {
         let tail = u64::try_from(n).unwrap() + 1;
-        assert_eq!(store.delivery(&id("a"), at(tail)).await.unwrap(), states[n % 5]);
+        assert_eq!(store.delivery(&id("a"), at(tail)).await.unwrap(), states[n % 9]);
         let repeat = Append { idempotency: Some(key(u8::try_from(n).unwrap())), ..append("a", 51, "x") };
         assert_eq!(store.append(repeat).await.unwrap(), Appended::Duplicate { position: at(tail) });
     }

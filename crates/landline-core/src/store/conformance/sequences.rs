@@ -48,6 +48,8 @@ fn delivery() -> impl Strategy<Value = Option<DeliveryState>> {
         Just(Some(DeliveryState::Pending)),
         Just(Some(DeliveryState::Attempted)),
         proptest::option::of(any::<u16>()).prop_map(|status| Some(DeliveryState::Refused { status })),
+        (any::<u32>(), proptest::option::of(any::<u16>())).prop_map(|(n, status)| Some(queued(n, status))),
+        (any::<u32>(), proptest::option::of(any::<u16>())).prop_map(|(n, status)| Some(parked(n, status))),
     ]
 }
 
@@ -222,9 +224,11 @@ fn told<T: Debug + 'static, E: Outcome + 'static>(
 async fn contents(store: &(impl LogStore + Registry)) -> Vec<String> {
     let mut all = vec![
         format!("{:?}", store.conversations(None, 99).await.unwrap()),
-        format!("{:?}", store.pending_deliveries(None, 999).await.unwrap()),
         format!("{:?}", store.list(Table::TokenKeys, None, 99).await.unwrap()),
     ];
+    for kind in [DeliveryKind::Pending, DeliveryKind::Queued, DeliveryKind::Parked] {
+        all.push(format!("{:?}", store.deliveries(kind, None, 999).await.unwrap()));
+    }
     for conversation in store.conversations(None, 99).await.unwrap() {
         all.push(format!("{conversation}: {:?}", store.head(&conversation).await.unwrap()));
         for record in everything(store, &conversation).await {

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use landline_protocol::{Position, Timestamp};
 
 use crate::store::{
-    Append, AppendError, Appended, DeliveryState, Head, IdempotencyKey, NewRecord, Page, PageLimit,
-    ReadError, Record, Repaired, StoreError,
+    Append, AppendError, Appended, DeliveryKind, DeliveryState, Head, IdempotencyKey, NewRecord, Page,
+    PageLimit, ReadError, Record, Repaired, StoreError,
 };
 
 #[derive(Debug)]
@@ -140,12 +140,16 @@ impl Log {
         self.deliveries.get(&position).copied()
     }
 
-    /// Positions of records whose delivery was never begun, behind `after`.
-    pub(super) fn pending(&self, after: Position) -> impl Iterator<Item = Position> {
+    /// Deliveries of one kind, behind `after`.
+    pub(super) fn deliveries(
+        &self,
+        kind: DeliveryKind,
+        after: Position,
+    ) -> impl Iterator<Item = (Position, DeliveryState)> {
         self.deliveries
             .range((Excluded(after), Unbounded))
-            .filter(|(_, state)| **state == DeliveryState::Pending)
-            .map(|(position, _)| *position)
+            .filter(move |(_, state)| state.kind() == Some(kind))
+            .map(|(position, state)| (*position, *state))
     }
 
     pub(super) fn expire(&mut self, up_to: Position) {

@@ -3,11 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use landline_protocol::{Activity, ActivityId, BotName, ConversationId, Position};
+use landline_protocol::{Activity, ActivityId, BotName, ConversationId, Position, StreamInfo};
+use tokio::time::Instant;
 
 use crate::append::{Draft, Entry, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::hub::Topic;
+use crate::limits::MAX_STREAM_ID_BYTES;
 use crate::store::{Audience, PageLimit, StoreError};
 use crate::transient;
 
@@ -17,6 +19,9 @@ pub enum BotSendError {
     /// Nothing was logged: a property is absent.
     #[error("the property {0:?} is required")]
     Missing(&'static str),
+    /// Nothing was logged: a value is not allowed.
+    #[error("{0}")]
+    NotAllowed(String),
     /// Not, or not certainly, logged. A conversation of another bot is *not found*.
     #[error(transparent)]
     NotLogged(#[from] NotLogged),
@@ -65,8 +70,19 @@ impl Conversations {
         }
         activity.set_from(bot.as_str(), "bot");
         self.set_reply_to(&topic, &mut activity, reply_to).await;
+        let info = activity.stream_info();
+        if let Some(id) = info.as_ref().and_then(|info| info.id.as_deref()) {
+            check_stream_id(id)?;
+        }
         if kind == "typing" {
-            return Ok(transient::send(&topic, self.entropy(), self.now(), activity).0);
+            return Ok(self.tell(&topic, activity, info));
+        }
+        if let Some(info) = info {
+            if let Some(id) = &info.id {
+                // First, so that no reader gets a chunk behind it.
+                topic.live().end(id, Instant::now());
+            }
+            activity.set_stream_info(&info);
         }
         // No client ever sees a conversationUpdate, whoever sends it.
         let audience = if kind == "conversationUpdate" { Audience::Bot } else { Audience::Everyone };
@@ -76,6 +92,17 @@ impl Conversations {
             Outcome::Logged(logged) => Ok(logged.into_iter().map(|logged| logged.id.to_string()).collect()),
             Outcome::Repeat(id) => Ok(id.to_string()),
             Outcome::Known => Ok(String::new()),
+        }
+    }
+
+    /// Tells those who are connected; returns the id.
+    fn tell(&self, topic: &Topic, activity: Activity, info: Option<StreamInfo>) -> String {
+        let has_text = activity.properties().text("text").is_some();
+        match info {
+            Some(info) if has_text || info.is_final() => {
+                transient::send_chunk(topic, self.entropy(), self.now(), activity, info)
+            }
+            _ => transient::send(topic, self.entropy(), self.now(), activity).0,
         }
     }
 
@@ -106,4 +133,17 @@ impl Conversations {
         };
         records.first().is_some_and(|r| r.position == position && r.audience == Audience::Everyone)
     }
+}
+
+/// Chunks have the name of their answer for an id: one that is the id of something that is logged would take its place
+/// on the screen.
+fn check_stream_id(id: &str) -> Result<(), BotSendError> {
+    let problem = if id.len() > MAX_STREAM_ID_BYTES {
+        format!("streamId: it is {} bytes, the limit is {MAX_STREAM_ID_BYTES}", id.len())
+    } else if id.parse::<ActivityId>().is_ok() {
+        "streamId: it is the id of an activity; send the id that the first chunk was answered with".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(BotSendError::NotAllowed(problem))
 }

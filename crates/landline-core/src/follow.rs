@@ -3,6 +3,8 @@
 //! Sockets, polls and held polls all go through here, history and live activities alike. So there is nothing to merge,
 //! nothing to de-duplicate, and no queue per reader: a reader costs one page.
 //!
+//! What is not logged (typing, live answers) comes between: where the log has something to read, that comes first.
+//!
 //! Invariant: the position only moves forward, and only over records that were handed out (or that no client may
 //! see). A wake-up is a hint; behind it there is a slow poll of the log itself.
 
@@ -17,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::conversations::{Conversations, Unavailable};
 use crate::hub::{SocketSeat, Topic};
 use crate::limits::{FOLLOW_POLL_MAX, FOLLOW_POLL_MIN};
+use crate::live::Watching;
 use crate::store::{Audience, PageLimit, ReadError, Record};
 
 /// A logged activity that clients may see.
@@ -33,7 +36,7 @@ pub struct Seen {
 pub enum Next {
     /// Logged activities, in order.
     Activities(Vec<Seen>),
-    /// An activity that is not logged (typing); the watermark stays.
+    /// An activity that is not logged (typing, a chunk of a live answer); the watermark stays.
     Transient(Bytes),
 }
 
@@ -45,6 +48,7 @@ pub struct Follower {
     position: Position,
     grew: watch::Receiver<Position>,
     transient: broadcast::Receiver<Bytes>,
+    live: Watching,
     /// After how long to look into the log without having been woken.
     poll: Duration,
     /// When that is; outlives a `next` that is dropped, or a socket with pings would never look.
@@ -118,6 +122,7 @@ impl Conversations {
             position: after.min(topic.last()),
             grew: topic.watch(),
             transient: topic.listen_transient(),
+            live: topic.live().watch(),
             topic,
             conversations: self.clone(),
             poll: FOLLOW_POLL_MIN,
@@ -137,6 +142,12 @@ impl Follower {
         self.position
     }
 
+    /// Passes over what the bot is writing just now: for a reader that comes again and again, and would get the same
+    /// chunk each time.
+    pub fn skip_live(&mut self) {
+        self.topic.live().pass_over(&mut self.live);
+    }
+
     /// Takes one of the conversation's seats for sockets; `None` when all are taken.
     pub fn take_seat(&self) -> Option<SocketSeat> {
         self.topic.take_seat(self.conversations.limits().sockets_per_conversation)
@@ -150,9 +161,13 @@ impl Follower {
         let mut look_into_log = false;
         loop {
             self.grew.borrow_and_update();
+            self.live.mark();
             if let Some(page) = self.page(look_into_log).await? {
                 self.look_again_in(FOLLOW_POLL_MIN);
                 return Ok(Next::Activities(page));
+            }
+            if let Some(chunk) = self.topic.live().take(&mut self.live, Instant::now()) {
+                return Ok(Next::Transient(chunk));
             }
             if look_into_log {
                 self.look_again_in((self.poll * 2).min(FOLLOW_POLL_MAX));
@@ -163,6 +178,7 @@ impl Follower {
                 grew = self.grew.changed() => {
                     look_into_log = grew.is_err();
                 }
+                () = self.live.changed() => look_into_log = false,
                 said = self.transient.recv() => match said {
                     Ok(activity) => return Ok(Next::Transient(activity)),
                     // Too slow for typing: nothing is owed.

@@ -1,7 +1,7 @@
 //! Which conversations are alive in this process, and what their readers share.
 //!
 //! A [`Topic`] is a conversation that somebody here reads or writes: its newest durable records in memory, the
-//! wake-up for its readers, the lane for typing, and the door through which appends go one after the other.
+//! wake-up for its readers, the lanes for typing and for live answers, and the door through which appends go one after the other.
 //!
 //! Invariant: everything in a topic can be lost without losing data. Records are put here only after they are
 //! durable; a wake-up is a hint and may be late, merged or lost.
@@ -19,6 +19,7 @@ use tokio::sync::{broadcast, watch};
 use crate::append::Door;
 use crate::delivery::Again;
 use crate::limits::{ALL_RINGS_BYTES, IDLE_TOPICS, IDLE_TOPICS_WHEN_SHORT, TRANSIENT_LANE};
+use crate::live::{Lane, Live};
 use crate::ring::Ring;
 use crate::store::{Head, LogStore, ReadError, Record};
 
@@ -30,6 +31,8 @@ pub(crate) struct Topic {
     last: watch::Sender<Position>,
     /// Typing and the like, for whoever is connected just now.
     transient: broadcast::Sender<Bytes>,
+    /// What the bot is still writing.
+    live: Arc<Lane>,
     /// Held for a few lines; never across an await.
     ring: Mutex<Ring>,
     /// Held while an append is queued, so that the order of positions is the order of the queue.
@@ -96,6 +99,10 @@ impl Topic {
         self.transient.subscribe()
     }
 
+    pub(crate) fn live(&self) -> &Arc<Lane> {
+        &self.live
+    }
+
     pub(crate) fn is_deleted(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
     }
@@ -126,6 +133,7 @@ pub(crate) struct Hub {
     /// Held for a look-up; the store is asked outside of it.
     topics: Mutex<Topics>,
     ring_bytes: Arc<AtomicUsize>,
+    live: Arc<Live>,
 }
 
 #[derive(Debug, Default)]
@@ -141,7 +149,7 @@ struct Topics {
 
 impl Hub {
     pub(crate) fn new(store: Arc<dyn LogStore>) -> Self {
-        Self { store, topics: Mutex::default(), ring_bytes: Arc::default() }
+        Self { store, topics: Mutex::default(), ring_bytes: Arc::default(), live: Arc::default() }
     }
 
     fn topics(&self) -> MutexGuard<'_, Topics> {
@@ -185,6 +193,7 @@ impl Hub {
             id: id.clone(),
             last: watch::Sender::new(head.last),
             transient: broadcast::Sender::new(TRANSIENT_LANE),
+            live: self.live.lane(),
             ring: Mutex::new(Ring::new(Arc::clone(&self.ring_bytes))),
             door: Mutex::new(Door::new(id, head)?),
             sockets: AtomicUsize::new(0),

@@ -15,6 +15,7 @@ mod facts;
 mod follow;
 mod hub;
 pub mod limits;
+mod live;
 mod retention;
 mod ring;
 mod start;

@@ -64,6 +64,29 @@ pub(crate) const IDLE_TOPICS_WHEN_SHORT: usize = 1_000;
 /// How many transient activities (typing) may wait for one reader; older ones are dropped.
 pub(crate) const TRANSIENT_LANE: usize = 8;
 
+/// How many chunks of a live answer are kept for readers that are a little behind; one that is further behind goes on
+/// with the newest.
+pub(crate) const LIVE_ANSWER_CHUNKS: usize = 8;
+
+/// How many bytes of chunks of one live answer are kept: the newest one always fits, whatever its size.
+pub(crate) const LIVE_ANSWER_BYTES: usize = 512 * 1024;
+
+/// How many live answers of one conversation are remembered, those that have ended included; over it, the one that was
+/// heard of least lately is forgotten.
+pub(crate) const LIVE_ANSWERS_PER_CONVERSATION: usize = 16;
+
+/// The same for all conversations together; over it, new ones are not shown before they are complete.
+pub(crate) const ALL_LIVE_ANSWERS: usize = 10_000;
+
+/// How many bytes the chunks of all live answers hold together; over it, chunks are lost.
+pub(crate) const ALL_LIVE_BYTES: usize = 64 * 1024 * 1024;
+
+/// After how long without a chunk a live answer is forgotten. Longer than stock bots think between two chunks.
+pub(crate) const LIVE_ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The longest name that a bot may give to a live answer, in bytes.
+pub(crate) const MAX_STREAM_ID_BYTES: usize = 256;
+
 /// How soon a waiting reader looks into the log without having been woken; doubled each time up to
 /// [`FOLLOW_POLL_MAX`], so that ten thousand idle sockets cost little.
 pub(crate) const FOLLOW_POLL_MIN: Duration = Duration::from_secs(1);

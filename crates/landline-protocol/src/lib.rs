@@ -14,6 +14,7 @@ mod ids;
 mod json_scan;
 mod position;
 mod raw_object;
+mod stream_info;
 mod timestamp;
 
 pub use activity::{Activity, ActivityError, BotRecipient};
@@ -27,6 +28,7 @@ pub use ids::{ActivityId, BotName, ConversationId, InvalidId, SiteName, UserId};
 pub use json_scan::{JsonError, MAX_JSON_DEPTH};
 pub use position::{InvalidWatermark, Position, Watermark};
 pub use raw_object::RawObject;
+pub use stream_info::StreamInfo;
 pub use timestamp::Timestamp;
 
 /// The channel id of everything that passes through this server.

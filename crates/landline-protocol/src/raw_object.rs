@@ -70,6 +70,17 @@ impl RawObject {
         serde_json::from_str::<&RawValue>(self.get(name)?).ok().and_then(|raw| Self::from_raw(raw).ok())
     }
 
+    /// The objects in a property that is an array; empty where it is absent or anything else.
+    pub fn objects(&self, name: &str) -> Vec<Self> {
+        let values = self.get(name).and_then(|value| serde_json::from_str::<Vec<&RawValue>>(value).ok());
+        values.unwrap_or_default().into_iter().filter_map(|raw| Self::from_raw(raw).ok()).collect()
+    }
+
+    /// The value of a property that is a whole number from 0 on; `None` where it is absent or anything else.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        serde_json::from_str(self.get(name)?).ok()
+    }
+
     /// Puts a text where the property stands, or at the end.
     pub fn set_text(&mut self, name: &str, value: &str) {
         self.set(name, serde_json::value::to_raw_value(value).unwrap_or_default());

@@ -77,6 +77,7 @@ impl From<BotSendError> for ApiError {
     fn from(error: BotSendError) -> Self {
         match error {
             BotSendError::Missing(_) => Self::missing_property(error.to_string()),
+            BotSendError::NotAllowed(_) => Self::bad_argument(error.to_string()),
             BotSendError::NotLogged(error) => error.into(),
         }
     }

@@ -5,6 +5,7 @@
 
 mod deliver;
 mod follow;
+mod live;
 mod retain;
 mod send;
 mod start;

@@ -63,6 +63,7 @@ pub(super) async fn poll(
     let conversation = &participant.conversation;
     let after = app.conversations.begin(conversation, begin).await?;
     let mut follower = app.conversations.follow(conversation, after).await?;
+    follower.skip_live();
     let History { activities, mut watermark, expired } = follower.history().await?;
     let mut activities = bodies(activities);
     if activities.is_empty() && wait > Duration::ZERO {

@@ -9,6 +9,7 @@ mod connector;
 mod cors;
 mod damage;
 mod errors;
+mod live;
 mod lossless;
 mod poll;
 mod random_input;

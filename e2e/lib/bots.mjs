@@ -1,24 +1,29 @@
-// Starting one of the three feature bots (bots/README.md).
+// Starting one of the four feature bots (bots/README.md), signed in or not.
 
 import { join } from 'node:path';
 import { Child, freePort } from './child.mjs';
 import { e2e, python } from './paths.mjs';
 
 const kinds = {
-  'botbuilder-js': [process.execPath, 'bots/botbuilder-js/index.js'],
-  'agents-js': [process.execPath, 'bots/agents-js/index.js'],
-  'botbuilder-python': [python, 'bots/botbuilder-python/app.py']
+  'botbuilder-js': { command: [process.execPath, 'bots/botbuilder-js/index.js'] },
+  'agents-js': { command: [process.execPath, 'bots/agents-js/index.js'] },
+  'botbuilder-python': { command: [python, 'bots/botbuilder-python/app.py'] },
+  // It wants to be told that nobody needs to sign in; the others see it from the missing app id.
+  'agents-python': { command: [python, 'bots/agents-python/app.py'], signedOut: { CONNECTIONS__SERVICE_CONNECTION__SETTINGS__ANONYMOUS_ALLOWED: 'true' } }
 };
 
 export const botKinds = Object.keys(kinds);
 
 let started = 0;
 
-/** Gives `{ endpoint, stop }` once the bot listens. */
-export async function startBot(kind) {
-  const [command, script] = kinds[kind];
-  const port = await freePort();
-  const child = new Child(`bot-${kind}-${process.pid}-${++started}`, command, [join(e2e, script)], { PORT: String(port) });
+/**
+ * Gives `{ endpoint, stop }` once the bot listens. `settings` are the environment variables that make it sign in
+ * (`landline bot settings`); `port` is for who had to know the endpoint before.
+ */
+export async function startBot(kind, { settings, port } = {}) {
+  const { command: [command, script], signedOut } = kinds[kind];
+  port ??= await freePort();
+  const child = new Child(`bot-${kind}-${process.pid}-${++started}`, command, [join(e2e, script)], { PORT: String(port), ...(settings ?? signedOut) });
   await child.printed(/^listening/m);
   return {
     kind,

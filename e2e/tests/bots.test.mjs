@@ -1,4 +1,4 @@
-// The three bots do the same (bots/README.md), without a Direct Line server between: activities are posted to them and
+// The four bots do the same (bots/README.md), without a Direct Line server between: activities are posted to them and
 // a Connector of a few lines takes what they say. A failure here is a bot's, not the server's.
 
 import assert from 'node:assert/strict';
@@ -8,19 +8,37 @@ import { once } from 'node:events';
 import { botKinds, startBot } from '../lib/bots.mjs';
 import { until } from '../lib/wait.mjs';
 
-const success = { 'botbuilder-js': 200, 'agents-js': 200, 'botbuilder-python': 201 };
+const success = { 'botbuilder-js': 200, 'agents-js': 200, 'botbuilder-python': 201, 'agents-python': 202 };
+const canBeAskedForMembers = kind => kind !== 'agents-js';
+
+/** What the few lines of Connector say. Ids of activities count up; the conversation has two pages of members. */
+let given = 0;
+function connectorAnswer(method, { pathname, searchParams }) {
+  if (pathname.endsWith('/pagedmembers')) {
+    return [200, searchParams.has('continuationToken') ? { members: [{ id: 'cleo' }] } : { members: [{ id: 'anna' }, { id: 'bob' }], continuationToken: 'T' }];
+  }
+  if (pathname.endsWith('/members')) return [200, [{ id: 'main' }, { id: 'anna' }]];
+  if (pathname.includes('/members/')) return [200, { id: decodeURIComponent(pathname.split('/').at(-1)) }];
+  if (pathname.endsWith('/v3/conversations')) {
+    return method === 'POST' ? [201, { id: 'new', serviceUrl: 'http://connector/' }] : [200, { conversations: [{ id: 'c', members: [] }] }];
+  }
+  return [200, { id: `c|${++given}` }];
+}
 
 for (const kind of botKinds) {
   describe(`the bot on ${kind}`, { timeout: 60_000 }, () => {
-    let bot, connector, said = [];
+    let bot, connector, saying = [], asked = [];
 
     before(async () => {
       bot = await startBot(kind);
       connector = createServer(async (request, response) => {
         const chunks = [];
         for await (const chunk of request) chunks.push(chunk);
-        said.push(JSON.parse(Buffer.concat(chunks)));
-        response.writeHead(200, { 'content-type': 'application/json' }).end(`{"id":"c|${said.length}"}`);
+        const [status, answer] = connectorAnswer(request.method, new URL(request.url, 'http://connector'));
+        const said = chunks.length > 0 && JSON.parse(Buffer.concat(chunks));
+        if (said) saying.push(said);
+        asked.push(`${request.method} ${decodeURIComponent(request.url).replace('/connector/x/v3/', '')}`);
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
       }).listen(0, '127.0.0.1');
       await once(connector, 'listening');
     });
@@ -30,20 +48,22 @@ for (const kind of botKinds) {
       await bot?.stop();
     });
 
+    const addressed = activity => ({
+      id: 'c|0000001', timestamp: '2025-01-01T00:00:00.000Z', channelId: 'directline',
+      serviceUrl: `http://127.0.0.1:${connector.address().port}/connector/x/`,
+      conversation: { id: 'c' }, from: { id: 'anna', role: 'user' }, recipient: { id: 'main', role: 'bot' },
+      ...activity
+    });
     const turn = async activity => {
-      said = [];
+      saying = [];
+      asked = [];
       const response = await fetch(bot.endpoint, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({
-          id: 'c|0000001', timestamp: '2025-01-01T00:00:00.000Z', channelId: 'directline',
-          serviceUrl: `http://127.0.0.1:${connector.address().port}/connector/x/`,
-          conversation: { id: 'c' }, from: { id: 'anna', role: 'user' }, recipient: { id: 'main', role: 'bot' },
-          ...activity
-        })
+        body: JSON.stringify(addressed(activity))
       });
       assert.equal(response.status, success[kind], await response.text());
-      return said;
+      return saying;
     };
     const texts = activities => activities.map(a => (a.type === 'message' ? a.text : a.type));
 
@@ -76,8 +96,60 @@ for (const kind of botKinds) {
 
     it('speaks after its turn', async () => {
       assert.deepEqual(texts(await turn({ type: 'message', text: 'later 2 20' })), ['Will speak']);
-      await until('two more messages', () => said.length === 3);
-      assert.deepEqual(texts(said), ['Will speak', 'Later 1 of 2', 'Later 2 of 2']);
+      await until('two more messages', () => saying.length === 3);
+      assert.deepEqual(texts(saying), ['Will speak', 'Later 1 of 2', 'Later 2 of 2']);
+    });
+
+    it('updates and deletes what it said', async () => {
+      const before = given;
+      assert.deepEqual(texts(await turn({ type: 'message', text: 'update 0' })), ['Draft', 'Fair copy', 'Updated']);
+      assert.equal(asked[1], `PUT conversations/c/activities/c|${before + 1}`);
+      const deleted = given + 1;
+      assert.deepEqual(texts(await turn({ type: 'message', text: 'delete 0' })), ['Soon gone', 'Deleted']);
+      assert.equal(asked[1], `DELETE conversations/c/activities/c|${deleted}`);
+    });
+
+    it('streams an answer: chunks of one stream, then the whole', async () => {
+      const chunks = await turn({ type: 'message', text: 'stream 3 600' });
+      assert.equal(chunks.at(-1).type, 'message');
+      assert.equal(chunks.at(-1).text, 'Part 1 Part 2 Part 3');
+      const typing = chunks.slice(0, -1);
+      assert.ok(typing.length >= 2 && typing.every(chunk => chunk.type === 'typing'), JSON.stringify(chunks));
+      for (const [i, chunk] of typing.entries()) assert.ok(chunk.text.length > (typing[i - 1]?.text.length ?? 0), 'each chunk is longer than the one before');
+      const streamOf = chunk => (chunk.channelData?.streamType && chunk.channelData) ?? chunk.entities.find(entity => entity.type === 'streaminfo');
+      assert.equal(new Set(chunks.slice(1).map(chunk => streamOf(chunk).streamId)).size, 1);
+      assert.ok(streamOf(chunks.at(-1)).streamId);
+    });
+
+    it('asks for members', async () => {
+      assert.deepEqual(texts(await turn({ type: 'message', text: 'member anna' })), ['Members: anna']);
+      if (!canBeAskedForMembers(kind)) return;
+      assert.deepEqual(texts(await turn({ type: 'message', text: 'members' })), ['Members: anna,main']);
+      assert.deepEqual(texts(await turn({ type: 'message', text: 'paged 2' })), ['Members: anna,bob|cleo']);
+      assert.deepEqual(texts(await turn({ type: 'message', text: 'present' })), ['Members: anna,main']);
+      assert.deepEqual(texts(await turn({ type: 'message', text: 'remove bob' })), ['Members: without bob']);
+      assert.equal(asked[0], 'DELETE conversations/c/members/bob');
+    });
+
+    it('creates a conversation and speaks in it, and lists conversations', async () => {
+      const [parameters, greeting, answer] = await turn({ type: 'message', text: 'create zoe' });
+      assert.deepEqual([parameters.members[0].id, (parameters.bot ?? parameters.agent).id], ['zoe', 'main']);
+      assert.deepEqual([greeting.conversation.id, greeting.text, answer.conversation.id, answer.text], ['new', 'Hello, zoe', 'c', 'Created: new']);
+      assert.match(asked[1], /^POST conversations\/new\/activities/);
+      assert.deepEqual(texts(await turn({ type: 'message', text: 'list' })), ['Conversations: c']);
+    });
+
+    it('uploads a history', { skip: kind === 'agents-js' && 'its client has no such call' }, async () => {
+      const [history, answer] = await turn({ type: 'message', text: 'upload' });
+      assert.deepEqual(history.activities.map(a => [a.from.id, a.text]), [['anna', 'Old question'], ['main', 'Old answer']]);
+      assert.equal(answer.text, 'Uploaded');
+    });
+
+    it('answers an invoke in the response', async () => {
+      const response = await fetch(bot.endpoint, {
+        method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(addressed({ type: 'invoke', name: 'ask', value: { zip: 1 } }))
+      });
+      assert.deepEqual([response.status, await response.json()], [200, { statusCode: 200, type: 'ask', value: { zip: 1 } }]);
     });
   });
 }

@@ -1,9 +1,9 @@
 // The feature bot (see ../README.md) on `@microsoft/agents-hosting`.
 import express from 'express';
-import { ActivityHandler, CardFactory, CloudAdapter, MessageFactory, authorizeJWT, getAuthConfigWithDefaults } from '@microsoft/agents-hosting';
+import { ActivityHandler, CardFactory, CloudAdapter, MessageFactory, authorizeJWT, loadAuthConfigFromEnv } from '@microsoft/agents-hosting';
 import { ActionTypes, Activity, ActivityTypes } from '@microsoft/agents-activity';
 
-const authConfig = getAuthConfigWithDefaults({});
+const authConfig = loadAuthConfigFromEnv();
 const adapter = new CloudAdapter(authConfig);
 adapter.onTurnError = async (_context, error) => {
   console.error(error);
@@ -39,6 +39,38 @@ async function speakLater(identity, reference, count, pauseMs) {
   }
 }
 
+async function stream(context, count, pauseMs) {
+  for (let i = 1; i <= count; i++) {
+    context.streamingResponse.queueTextChunk(`${i > 1 ? ' ' : ''}Part ${i}`);
+    await sleep(pauseMs);
+  }
+  await context.streamingResponse.endStream();
+}
+
+const connector = context => context.turnState.get(adapter.ConnectorClientKey);
+
+async function create(context, userId) {
+  const { channelId, serviceUrl, recipient } = context.activity;
+  const parameters = { isGroup: false, agent: recipient, members: [{ id: userId, name: userId }] };
+  let created;
+  await adapter.createConversationAsync(authConfig.clientId, channelId, serviceUrl, 'https://api.botframework.com', parameters, async there => {
+    created = there.activity.conversation.id;
+    await there.sendActivity(`Hello, ${userId}`);
+  });
+  return created;
+}
+
+async function conversationsOf(context) {
+  const found = [];
+  let continuationToken;
+  do {
+    const page = await connector(context).getConversations(continuationToken);
+    found.push(...page.conversations.map(conversation => conversation.id));
+    continuationToken = page.continuationToken;
+  } while (continuationToken);
+  return found.sort().join(',');
+}
+
 async function answer(context) {
   const { text, value, channelData } = context.activity;
   if (value !== undefined) {
@@ -67,6 +99,26 @@ async function answer(context) {
       speakLater(context.identity, context.activity.getConversationReference(), Number(first), Number(second))
         .catch(error => console.error(error));
       return;
+    case 'stream':
+      return stream(context, Number(first), Number(second));
+    case 'update': {
+      const { id } = await context.sendActivity('Draft');
+      await sleep(Number(first));
+      await context.updateActivity(Activity.fromObject({ type: ActivityTypes.Message, text: 'Fair copy', id }));
+      return context.sendActivity('Updated');
+    }
+    case 'delete': {
+      const { id } = await context.sendActivity('Soon gone');
+      await sleep(Number(first));
+      await context.deleteActivity(id);
+      return context.sendActivity('Deleted');
+    }
+    case 'member': // the one question about members that this SDK's client asks
+      return context.sendActivity(`Members: ${(await connector(context).getConversationMember(first, context.activity.conversation.id)).id}`);
+    case 'create':
+      return context.sendActivity(`Created: ${await create(context, first)}`);
+    case 'list':
+      return context.sendActivity(`Conversations: ${await conversationsOf(context)}`);
     default:
       return context.sendActivity(`Echo: ${text}`);
   }
@@ -93,6 +145,10 @@ class FeatureBot extends ActivityHandler {
       }
       await next();
     });
+  }
+
+  async onInvokeActivity(context) {
+    return { status: 200, body: { statusCode: 200, type: context.activity.name, value: context.activity.value } };
   }
 }
 

@@ -5,12 +5,13 @@ import {
   ConfigurationBotFrameworkAuthentication, MessageFactory, TurnContext
 } from 'botbuilder';
 
-const adapter = new CloudAdapter(new ConfigurationBotFrameworkAuthentication({}));
+const adapter = new CloudAdapter(new ConfigurationBotFrameworkAuthentication(process.env));
 adapter.onTurnError = async (_context, error) => {
   console.error(error);
   throw error;
 };
 
+const appId = process.env.MicrosoftAppId ?? '';
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 const json = value => JSON.stringify(value, value !== null && typeof value === 'object' ? Object.keys(value).sort() : undefined);
 
@@ -34,8 +35,73 @@ const suggestions = () => MessageFactory.suggestedActions([
 async function speakLater(reference, count, pauseMs) {
   for (let i = 1; i <= count; i++) {
     await sleep(pauseMs);
-    await adapter.continueConversationAsync('', reference, context => context.sendActivity(`Later ${i} of ${count}`));
+    await adapter.continueConversationAsync(appId, reference, context => context.sendActivity(`Later ${i} of ${count}`));
   }
+}
+
+async function stream(context, count, pauseMs) {
+  let text = '', streamId;
+  for (let i = 1; i <= count; i++) {
+    text += `${i > 1 ? ' ' : ''}Part ${i}`;
+    const sent = await context.sendActivity({
+      type: ActivityTypes.Typing, text, channelData: { streamType: 'streaming', streamSequence: i, ...(streamId && { streamId }) }
+    });
+    streamId ??= sent.id;
+    await sleep(pauseMs);
+  }
+  await context.sendActivity({ type: ActivityTypes.Message, text, channelData: { streamType: 'final', streamId } });
+}
+
+const ids = members => members.map(member => member.id).sort().join(',');
+
+/** Everything a conversation's members can be asked for: `members`, `member ID`, `paged SIZE`, `present`, `remove ID`. */
+async function membersOf(context, command, argument) {
+  const { conversations } = context.turnState.get(adapter.ConnectorClientKey);
+  const { conversation: { id }, id: activityId } = context.activity;
+  switch (command) {
+    case 'members':
+      return ids(await conversations.getConversationMembers(id));
+    case 'member':
+      return (await conversations.getConversationMember(id, argument)).id;
+    case 'present':
+      return ids(await conversations.getActivityMembers(id, activityId));
+    case 'remove':
+      await conversations.deleteConversationMember(id, argument);
+      return `without ${argument}`;
+    case 'paged': {
+      const pages = [];
+      let continuationToken;
+      do {
+        const page = await conversations.getConversationPagedMembers(id, { pageSize: Number(argument), continuationToken });
+        pages.push(page.members.map(member => member.id).join(','));
+        continuationToken = page.continuationToken;
+      } while (continuationToken);
+      return pages.join('|');
+    }
+  }
+}
+
+async function create(context, userId) {
+  const { channelId, serviceUrl, recipient } = context.activity;
+  const parameters = { isGroup: false, bot: recipient, members: [{ id: userId, name: userId }] };
+  let created;
+  await adapter.createConversationAsync(appId, channelId, serviceUrl, 'https://api.botframework.com', parameters, async there => {
+    created = there.activity.conversation.id;
+    await there.sendActivity(`Hello, ${userId}`);
+  });
+  return created;
+}
+
+async function conversationsOf(context) {
+  const { conversations } = context.turnState.get(adapter.ConnectorClientKey);
+  const found = [];
+  let continuationToken;
+  do {
+    const page = await conversations.getConversations({ continuationToken });
+    found.push(...page.conversations.map(conversation => conversation.id));
+    continuationToken = page.continuationToken;
+  } while (continuationToken);
+  return found.sort().join(',');
 }
 
 async function answer(context) {
@@ -66,6 +132,37 @@ async function answer(context) {
       speakLater(TurnContext.getConversationReference(context.activity), Number(first), Number(second))
         .catch(error => console.error(error));
       return;
+    case 'stream':
+      return stream(context, Number(first), Number(second));
+    case 'update': {
+      const { id } = await context.sendActivity('Draft');
+      await sleep(Number(first));
+      await context.updateActivity({ ...MessageFactory.text('Fair copy'), id });
+      return context.sendActivity('Updated');
+    }
+    case 'delete': {
+      const { id } = await context.sendActivity('Soon gone');
+      await sleep(Number(first));
+      await context.deleteActivity(id);
+      return context.sendActivity('Deleted');
+    }
+    case 'members':
+    case 'member':
+    case 'paged':
+    case 'present':
+    case 'remove':
+      return context.sendActivity(`Members: ${await membersOf(context, command, first)}`);
+    case 'create':
+      return context.sendActivity(`Created: ${await create(context, first)}`);
+    case 'list':
+      return context.sendActivity(`Conversations: ${await conversationsOf(context)}`);
+    case 'upload': {
+      const { from, recipient, conversation, channelId } = context.activity;
+      const past = (sender, said) => ({ type: ActivityTypes.Message, from: sender, conversation, channelId, text: said });
+      await context.turnState.get(adapter.ConnectorClientKey).conversations.sendConversationHistory(
+        conversation.id, { activities: [past(from, 'Old question'), past(recipient, 'Old answer')] });
+      return context.sendActivity('Uploaded');
+    }
     default:
       return context.sendActivity(`Echo: ${text}`);
   }
@@ -90,6 +187,10 @@ class FeatureBot extends ActivityHandler {
       await context.sendActivity(`Event: ${name} ${json(value)}`);
       await next();
     });
+  }
+
+  async onInvokeActivity(context) {
+    return { status: 200, body: { statusCode: 200, type: context.activity.name, value: context.activity.value } };
   }
 }
 

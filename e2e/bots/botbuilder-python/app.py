@@ -5,21 +5,36 @@ import json
 import os
 import sys
 import traceback
+from types import SimpleNamespace
 
 from aiohttp import web
-from botbuilder.core import ActivityHandler, CardFactory, MessageFactory, TurnContext
+from botbuilder.core import (
+    ActivityHandler,
+    BotAdapter,
+    CardFactory,
+    InvokeResponse,
+    MessageFactory,
+    TurnContext,
+)
 from botbuilder.integration.aiohttp import (
     CloudAdapter,
     ConfigurationBotFrameworkAuthentication,
 )
-from botbuilder.schema import ActionTypes, Activity, ActivityTypes, CardAction
+from botbuilder.schema import (
+    ActionTypes,
+    Activity,
+    ActivityTypes,
+    AdaptiveCardInvokeResponse,
+    CardAction,
+    ChannelAccount,
+    ConversationParameters,
+)
 
 
-class Config:
-    """No app id: the SDK then neither asks for nor sends credentials."""
+# The SDK reads attributes; each is the environment variable of that name. Without APP_ID it neither asks for nor sends credentials.
+ADAPTER = CloudAdapter(ConfigurationBotFrameworkAuthentication(SimpleNamespace(**os.environ)))
 
-
-ADAPTER = CloudAdapter(ConfigurationBotFrameworkAuthentication(Config()))
+APP_ID = os.environ.get("APP_ID", "")
 
 # asyncio keeps only weak references to tasks; these speak after their turn is over.
 SPEAKERS = set()
@@ -77,7 +92,113 @@ async def speak_later(reference, count: int, pause_ms: int):
         async def say(context: TurnContext, i=i):
             await context.send_activity(f"Later {i} of {count}")
 
-        await ADAPTER.continue_conversation(reference, say, bot_app_id="")
+        await ADAPTER.continue_conversation(reference, say, bot_app_id=APP_ID)
+
+
+async def stream(context: TurnContext, count: int, pause_ms: int):
+    text, stream_id = "", None
+    for i in range(1, count + 1):
+        text += f"{' ' if text else ''}Part {i}"
+        data = {"streamType": "streaming", "streamSequence": i}
+        if stream_id:
+            data["streamId"] = stream_id
+        sent = await context.send_activity(
+            Activity(type=ActivityTypes.typing, text=text, channel_data=data)
+        )
+        stream_id = stream_id or sent.id
+        await asyncio.sleep(pause_ms / 1000)
+    data = {"streamType": "final", "streamId": stream_id}
+    await context.send_activity(
+        Activity(type=ActivityTypes.message, text=text, channel_data=data)
+    )
+
+
+def conversations(context: TurnContext):
+    return context.turn_state[BotAdapter.BOT_CONNECTOR_CLIENT_KEY].conversations
+
+
+def ids(members) -> str:
+    return ",".join(sorted(member.id for member in members))
+
+
+async def members_of(context: TurnContext, command: str, argument: str) -> str:
+    conversation_id = context.activity.conversation.id
+    match command:
+        case "members":
+            return ids(await conversations(context).get_conversation_members(conversation_id))
+        case "member":
+            return (
+                await conversations(context).get_conversation_member(conversation_id, argument)
+            ).id
+        case "present":
+            return ids(
+                await conversations(context).get_activity_members(
+                    conversation_id, context.activity.id
+                )
+            )
+        case "remove":
+            await conversations(context).delete_conversation_member(conversation_id, argument)
+            return f"without {argument}"
+        case "paged":
+            pages, token = [], None
+            while True:
+                page = await conversations(context).get_conversation_paged_members(
+                    conversation_id, page_size=int(argument), continuation_token=token
+                )
+                pages.append(",".join(member.id for member in page.members))
+                token = page.continuation_token
+                if not token:
+                    return "|".join(pages)
+
+
+async def create(context: TurnContext, user_id: str) -> str:
+    activity, created = context.activity, []
+
+    async def greet(there: TurnContext):
+        created.append(there.activity.conversation.id)
+        await there.send_activity(f"Hello, {user_id}")
+
+    await ADAPTER.create_conversation(
+        APP_ID,
+        greet,
+        ConversationParameters(
+            is_group=False,
+            bot=activity.recipient,
+            members=[ChannelAccount(id=user_id, name=user_id)],
+        ),
+        activity.channel_id,
+        activity.service_url,
+        "https://api.botframework.com",
+    )
+    return created[0]
+
+
+async def conversations_of(context: TurnContext) -> str:
+    found, token = [], None
+    while True:
+        page = await conversations(context).get_conversations(continuation_token=token)
+        found += [conversation.id for conversation in page.conversations]
+        token = page.continuation_token
+        if not token:
+            return ",".join(sorted(found))
+
+
+async def upload(context: TurnContext):
+    activity = context.activity
+    past = [
+        Activity(
+            type=ActivityTypes.message,
+            from_property=sender,
+            conversation=activity.conversation,
+            channel_id=activity.channel_id,
+            text=said,
+        )
+        for sender, said in [
+            (activity.from_property, "Old question"),
+            (activity.recipient, "Old answer"),
+        ]
+    ]
+    await conversations(context).send_conversation_history(activity.conversation.id, past)
 
 
 async def answer(context: TurnContext):
@@ -110,6 +231,30 @@ async def answer(context: TurnContext):
             task = asyncio.create_task(speak_later(reference, int(count), int(pause_ms)))
             SPEAKERS.add(task)
             task.add_done_callback(SPEAKERS.discard)
+        case ["stream", count, pause_ms]:
+            await stream(context, int(count), int(pause_ms))
+        case ["update", pause_ms]:
+            sent = await context.send_activity("Draft")
+            await asyncio.sleep(int(pause_ms) / 1000)
+            changed = MessageFactory.text("Fair copy")
+            changed.id = sent.id
+            await context.update_activity(changed)
+            await context.send_activity("Updated")
+        case ["delete", pause_ms]:
+            sent = await context.send_activity("Soon gone")
+            await asyncio.sleep(int(pause_ms) / 1000)
+            await context.delete_activity(sent.id)
+            await context.send_activity("Deleted")
+        case ["members" | "member" | "paged" | "present" | "remove" as command, *rest]:
+            found = await members_of(context, command, *(rest or [""]))
+            await context.send_activity(f"Members: {found}")
+        case ["create", user_id]:
+            await context.send_activity(f"Created: {await create(context, user_id)}")
+        case ["list"]:
+            await context.send_activity(f"Conversations: {await conversations_of(context)}")
+        case ["upload"]:
+            await upload(context)
+            await context.send_activity("Uploaded")
         case _:
             await context.send_activity(f"Echo: {text}")
 
@@ -130,13 +275,18 @@ class FeatureBot(ActivityHandler):
         )
         await turn_context.send_activity(f"Event: {name} {dump(value)}")
 
+    async def on_invoke_activity(self, turn_context: TurnContext):
+        name, value = turn_context.activity.name, turn_context.activity.value
+        # 4.17's aiohttp adapter can only write a body that is one of the SDK's models.
+        body = AdaptiveCardInvokeResponse(status_code=200, type=name, value=value)
+        return InvokeResponse(status=200, body=body)
+
 
 BOT = FeatureBot()
 
 
 async def messages(request: web.Request) -> web.Response:
     return await ADAPTER.process(request, BOT)
-
 
 
 async def main():

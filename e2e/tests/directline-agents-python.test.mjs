@@ -1,0 +1,3 @@
+import { directLineSuite } from '../lib/suites/directline.mjs';
+
+directLineSuite('agents-python');

@@ -1,0 +1,3 @@
+import { webChatSuite } from '../lib/suites/webchat.mjs';
+
+webChatSuite('agents-python');

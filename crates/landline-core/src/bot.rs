@@ -39,16 +39,39 @@ pub trait BotDirectory: fmt::Debug + Send + Sync + 'static {
 }
 
 /// One `POST` of one activity.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BotRequest {
     /// To whom.
     pub bot: BotName,
+    /// The `serviceUrl` in the activity: a bot compares it with the one in the token that it is shown.
+    pub service_url: Arc<str>,
     /// The activity as the bot gets it.
     pub body: Bytes,
+    /// What the bot's answer is for.
+    pub wanted: Wanted,
     /// When to give up.
     pub deadline: Instant,
     /// How much of the answer to read, in bytes.
     pub max_answer_bytes: usize,
+}
+
+/// What is wanted of a bot's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Whether it took the activity. Its status says so; what follows a 2xx is nobody's concern.
+    Status,
+    /// What it says in the answer's body (`invoke`, `expectReplies`).
+    Body,
+}
+
+/// Without what nobody but the bot may know: the activity, and the address that may hold a capability.
+impl fmt::Debug for BotRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BotRequest")
+            .field("bot", &self.bot)
+            .field("wanted", &self.wanted)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the bot answered, whatever its status.
@@ -56,7 +79,7 @@ pub struct BotRequest {
 pub struct BotAnswer {
     /// The HTTP status.
     pub status: u16,
-    /// The body, whole.
+    /// The body: whole where it was wanted and the status is 2xx, else as much as came.
     pub body: Bytes,
     /// How long the bot asks to be left alone before the next attempt (`retry-after`), already bounded.
     pub retry_after: Option<Duration>,

@@ -194,7 +194,8 @@ impl Conversations {
         };
         let body =
             job.activity.clone().for_bot(BotRecipient { bot: &job.bot, service_url: &profile.service_url });
-        match self.attempts(job, body).await {
+        let service_url = profile.service_url;
+        match self.attempts(job, service_url, body).await {
             Ok(answer) => self.take_answer(job, answer).await,
             Err(delivered) => delivered,
         }
@@ -227,7 +228,7 @@ impl Conversations {
     }
 
     /// Tries until the bot is reached or the time is over.
-    async fn attempts(&self, job: &Job, body: Bytes) -> Result<BotAnswer, Delivered> {
+    async fn attempts(&self, job: &Job, service_url: Arc<str>, body: Bytes) -> Result<BotAnswer, Delivered> {
         let mut pause = RETRY_PAUSE_MIN;
         loop {
             if let Err(error) = self.set_state(job, Some(DeliveryState::Attempted)).await {
@@ -235,7 +236,9 @@ impl Conversations {
             }
             let request = BotRequest {
                 bot: job.bot.clone(),
+                service_url: Arc::clone(&service_url),
                 body: body.clone(),
+                wanted: answer::wanted(&job.activity),
                 deadline: job.deadline,
                 max_answer_bytes: self.limits().bot_answer_bytes,
             };

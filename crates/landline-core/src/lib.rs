@@ -22,7 +22,9 @@ mod start;
 pub mod store;
 mod transient;
 
-pub use bot::{BotAnswer, BotDirectory, BotFailure, BotProfile, BotRequest, BotTransport, DeliveryMode};
+pub use bot::{
+    BotAnswer, BotDirectory, BotFailure, BotProfile, BotRequest, BotTransport, DeliveryMode, Wanted,
+};
 pub use bot_send::BotSendError;
 pub use client_send::{ClientSend, SendError};
 pub use clock::{Clock, SystemClock};

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin_api::{self, Readiness, ReadinessState};
-use crate::bot_client::HyperBotTransport;
+use crate::bot_client::{Connector, HyperBotTransport};
 use crate::config::{Config, StoreLimits};
 use crate::directory::Directory;
 use crate::http::{ServeLimits, serve, with_layers};
@@ -60,8 +60,8 @@ pub struct Engines {
     pub log: Arc<dyn LogStore>,
     /// Secrets and keys.
     pub registry: Arc<dyn Registry>,
-    /// The way to the bots.
-    pub bots: Arc<dyn BotTransport>,
+    /// The way to the bots; `None` for HTTP.
+    pub bots: Option<Arc<dyn BotTransport>>,
 }
 
 /// A server that serves.
@@ -91,14 +91,8 @@ pub struct Running {
 /// In words for the operator: what is wrong and what to do.
 pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
     let store = Arc::new(open_store(&options.config.data, &options.config.limits.store).await?);
-    let endpoints = options.config.bots.iter().map(|bot| (bot.name.clone(), bot.endpoint.clone()));
-    let bots = HyperBotTransport::new(endpoints.collect()).context("cannot prepare to reach bots")?;
-    let bots = Arc::new(bots);
     let log: Arc<dyn LogStore> = Arc::<EmbeddedStore>::clone(&store);
-    let tasks = TaskTracker::new();
-    let (tidy, shutdown) = (Arc::clone(&bots), options.shutdown.clone());
-    tasks.spawn(async move { tidy.keep_tidy(shutdown).await });
-    assemble(options, Engines { log, registry: store, bots }, tasks).await
+    start_with(options, Engines { log, registry: store, bots: None }).await
 }
 
 /// Opens the store in a folder.
@@ -117,21 +111,22 @@ pub async fn open_store(data: &Path, limits: &StoreLimits) -> anyhow::Result<Emb
 /// # Errors
 /// As [`start`].
 pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Result<Running> {
-    assemble(options, engines, TaskTracker::new()).await
-}
-
-async fn assemble(options: StartOptions, engines: Engines, tasks: TaskTracker) -> anyhow::Result<Running> {
     let StartOptions { config, public, admin, clock, entropy, extra_routes, shutdown } = options;
     let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
+    let tasks = TaskTracker::new();
     let metrics = Arc::new(Metrics::new());
     let readiness = ReadinessState::default();
 
     let first = first_start::prepare(&config, &*engines.registry, &*entropy, public_addr).await?;
     let directory = Arc::new(Directory::default());
     directory.replace(first.snapshot);
+    let bots = match engines.bots {
+        Some(bots) => bots,
+        None => http_to_bots(&directory, &tasks, &shutdown).await?,
+    };
     let conversations = Conversations::new(Parts {
         store: Arc::clone(&engines.log),
-        bots: engines.bots,
+        bots,
         directory: Arc::<Directory>::clone(&directory),
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
@@ -231,6 +226,22 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// The way to the bots over HTTP. Fails where it is known already that a bot cannot be reached.
+async fn http_to_bots(
+    directory: &Arc<Directory>,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Arc<dyn BotTransport>> {
+    let connector = Connector::new();
+    if directory.snapshot().bots.values().any(|bot| bot.endpoint.scheme() == "https") {
+        connector.load_roots().await.context("cannot prepare to reach bots")?;
+    }
+    let bots = Arc::new(HyperBotTransport::new(Arc::clone(directory), connector));
+    let (tidy, shutdown) = (Arc::clone(&bots), shutdown.clone());
+    tasks.spawn(async move { tidy.keep_tidy(shutdown).await });
+    Ok(bots)
 }
 
 /// Lets go of clients and bots once nothing that was accepted before the stop is under way, or has taken too long.

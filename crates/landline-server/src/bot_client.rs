@@ -10,7 +10,7 @@
 //! - No connection is made to a link-local or metadata address, whatever a name resolves to (`addresses`).
 //! - Nothing is spawned: a connection is driven by the attempt that uses it, and is dropped with it.
 //!
-//! Not here: when to try and when to try again (`landline_core`), which bots there are (`config`).
+//! Not here: when to try and when to try again (`landline_core`), which bots there are (`directory`).
 
 mod addresses;
 mod connector;
@@ -18,11 +18,10 @@ mod endpoint;
 mod line;
 mod pool;
 mod retry_after;
+mod targets;
 mod watch;
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,21 +30,20 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use landline_core::{BotAnswer, BotFailure, BotRequest, BotTransport};
-use landline_protocol::BotName;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 pub use addresses::is_forbidden;
 pub use endpoint::{EndpointError, check_endpoint};
 
+use crate::directory::Directory;
 use crate::limits::{BOT_CONNECT_TIMEOUT, BOT_IDLE_TIME};
-use connector::BotConnector;
+pub(crate) use connector::Connector;
 use endpoint::Endpoint;
 use line::{Line, LineFailure};
-use pool::Pool;
+use targets::{Target, Targets};
 
-/// Reaches the bots of the configuration over `http` and `https`.
+/// Reaches the bots of the directory over `http` and `https`.
 #[derive(Clone, Debug)]
 pub struct HyperBotTransport {
     shared: Arc<Shared>,
@@ -53,64 +51,18 @@ pub struct HyperBotTransport {
 
 #[derive(Debug)]
 struct Shared {
-    bots: HashMap<BotName, Bot>,
-    connector: BotConnector,
-}
-
-#[derive(Debug)]
-struct Bot {
-    endpoint: Endpoint,
-    pool: Pool,
-}
-
-/// Why no transport could be made.
-#[derive(Debug, thiserror::Error)]
-pub enum TransportError {
-    /// The address of a bot cannot be used.
-    #[error("bot {bot}: {why}")]
-    Endpoint {
-        /// Which.
-        bot: BotName,
-        /// What is wrong with it.
-        why: EndpointError,
-    },
-    /// A bot is reached over `https`, and this machine has no certificate authorities to check it with.
-    #[error(
-        "cannot load the certificate authorities of this machine: {0}; install the package ca-certificates"
-    )]
-    Roots(#[source] io::Error),
+    directory: Arc<Directory>,
+    targets: Targets,
+    connector: Connector,
 }
 
 impl HyperBotTransport {
-    /// A transport for these bots and no others.
-    ///
-    /// # Errors
-    /// When an address cannot be used, or one is `https` and the machine has no certificate authorities.
-    pub fn new(endpoints: HashMap<BotName, Url>) -> Result<Self, TransportError> {
-        let mut bots = HashMap::new();
-        for (bot, url) in endpoints {
-            let endpoint =
-                Endpoint::new(&url).map_err(|why| TransportError::Endpoint { bot: bot.clone(), why })?;
-            bots.insert(bot, Bot { endpoint, pool: Pool::default() });
-        }
-        let needs_tls = bots.values().any(|bot| bot.endpoint.is_https());
-        let connector = if needs_tls {
-            BotConnector::with_system_roots().map_err(TransportError::Roots)?
-        } else {
-            BotConnector::plain()
-        };
-        Ok(Self { shared: Arc::new(Shared { bots, connector }) })
+    /// Looks the bots up in this directory, at each call: they come, go and move while the server runs.
+    pub(crate) fn new(directory: Arc<Directory>, connector: Connector) -> Self {
+        Self { shared: Arc::new(Shared { directory, targets: Targets::default(), connector }) }
     }
 
-    /// The same for tests: certificates are checked as this configuration says.
-    #[cfg(test)]
-    fn with_tls(bot: BotName, url: &Url, config: rustls::ClientConfig) -> Self {
-        let endpoint = Endpoint::new(url).unwrap();
-        let bots = HashMap::from([(bot, Bot { endpoint, pool: Pool::default() })]);
-        Self { shared: Arc::new(Shared { bots, connector: BotConnector::with_tls(config) }) }
-    }
-
-    /// Closes kept connections that were idle for too long, until `shutdown`; then closes all of them.
+    /// Closes kept connections that were idle for too long, and those of bots that went or moved, until `shutdown`; then closes all of them.
     ///
     /// Without it, they are only found when the bot is next called.
     pub async fn keep_tidy(&self, shutdown: CancellationToken) {
@@ -119,15 +71,11 @@ impl HyperBotTransport {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 _ = ticks.tick() => {
-                    for bot in self.shared.bots.values() {
-                        bot.pool.drop_expired(Instant::now());
-                    }
+                    self.shared.targets.keep(&self.shared.directory.snapshot(), Instant::now());
                 }
             }
         }
-        for bot in self.shared.bots.values() {
-            bot.pool.close();
-        }
+        self.shared.targets.close();
     }
 }
 
@@ -138,34 +86,42 @@ impl BotTransport for HyperBotTransport {
     ) -> Pin<Box<dyn Future<Output = Result<BotAnswer, BotFailure>> + Send>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let Some(bot) = shared.bots.get(&request.bot) else {
+            let Some(bot) = shared.directory.snapshot().bots.get(&request.bot).cloned() else {
                 return Err(BotFailure::NotReached(format!("there is no bot {}", request.bot)));
             };
-            attempt(bot, &shared.connector, request).await
+            let target = shared
+                .targets
+                .at(&bot.name, &bot.endpoint)
+                .map_err(|why| BotFailure::NotReached(format!("bot {}: {why}", bot.name)))?;
+            attempt(&target, &shared.connector, request).await
         })
     }
 }
 
 /// One attempt, which may begin on several kept connections as long as none of them took a byte.
-async fn attempt(bot: &Bot, connector: &BotConnector, request: BotRequest) -> Result<BotAnswer, BotFailure> {
+async fn attempt(
+    target: &Target,
+    connector: &Connector,
+    request: BotRequest,
+) -> Result<BotAnswer, BotFailure> {
     let BotRequest { body, deadline, max_answer_bytes, .. } = request;
     loop {
         let now = Instant::now();
         if now >= deadline {
             return Err(BotFailure::NotReached("no time was left to begin".into()));
         }
-        let kept = bot.pool.take(now);
+        let kept = target.pool.take(now);
         let was_kept = kept.is_some();
         let mut line = match kept {
             Some(line) => line,
-            None => connect(bot, connector, deadline).await?,
+            None => connect(&target.endpoint, connector, deadline).await?,
         };
         line.watch.begin_request(was_kept);
-        let post = to_http(&bot.endpoint, body.clone());
+        let post = to_http(&target.endpoint, body.clone());
         let failure = match timeout_at(deadline, line.exchange(post, max_answer_bytes)).await {
             Ok(Ok(exchanged)) => {
                 if let Some(idle_time) = exchanged.keep_for {
-                    bot.pool.put(line, Instant::now() + idle_time);
+                    target.pool.put(line, Instant::now() + idle_time);
                 }
                 return Ok(exchanged.answer);
             }
@@ -182,10 +138,10 @@ async fn attempt(bot: &Bot, connector: &BotConnector, request: BotRequest) -> Re
     }
 }
 
-async fn connect(bot: &Bot, connector: &BotConnector, deadline: Instant) -> Result<Line, BotFailure> {
+async fn connect(endpoint: &Endpoint, connector: &Connector, deadline: Instant) -> Result<Line, BotFailure> {
     let give_up = deadline.min(Instant::now() + BOT_CONNECT_TIMEOUT);
     let connecting = async {
-        let stream = connector.connect(bot.endpoint.uri.clone()).await.map_err(|error| error.to_string())?;
+        let stream = connector.connect(endpoint.uri.clone()).await.map_err(|error| error.to_string())?;
         Line::open(stream).await.map_err(|error| error.to_string())
     };
     match timeout_at(give_up, connecting).await {

@@ -3,9 +3,23 @@
 use landline_protocol::{Activity, BotActivities, RawObject};
 
 use super::{Delivered, Job};
-use crate::bot::BotAnswer;
+use crate::bot::{BotAnswer, Wanted};
 use crate::conversations::Conversations;
 use crate::limits::MAX_ANSWER_ACTIVITIES;
+
+/// What is done with the answer to this activity; see [`Conversations::take_answer`].
+pub(super) fn wanted(activity: &Activity) -> Wanted {
+    let answered = is_invoke(activity) || expects_replies(activity);
+    if answered { Wanted::Body } else { Wanted::Status }
+}
+
+fn is_invoke(activity: &Activity) -> bool {
+    activity.kind().as_deref() == Some("invoke")
+}
+
+fn expects_replies(activity: &Activity) -> bool {
+    activity.delivery_mode().as_deref() == Some("expectReplies")
+}
 
 impl Conversations {
     /// Reads the status; appends what the body says where the activity asked for an answer in it.
@@ -14,9 +28,9 @@ impl Conversations {
             tracing::warn!(activity.id = %job.id, status = answer.status, "Bot {} answered {}", job.bot, answer.status);
             return Delivered::Refused { status: answer.status };
         }
-        let said = if job.activity.kind().as_deref() == Some("invoke") {
+        let said = if is_invoke(&job.activity) {
             Ok(vec![invoke_response(&answer)])
-        } else if job.activity.delivery_mode().as_deref() == Some("expectReplies") {
+        } else if expects_replies(&job.activity) {
             self.replies(&answer)
         } else {
             return Delivered::Accepted;

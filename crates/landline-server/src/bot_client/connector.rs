@@ -2,11 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::sync::OnceCell;
 use tower::Service;
 
 use super::addresses::CheckedResolver;
@@ -18,40 +21,62 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why there is no line, in one sentence with its causes.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct ConnectError(String);
+pub(crate) struct ConnectError(String);
 
-/// Connects to bots.
+/// Connects to bots, and to whom else the operator names.
 #[derive(Clone, Debug)]
-pub(super) enum BotConnector {
-    /// No bot is reached over `https`, so no certificate authorities were loaded.
-    Plain(WatchedConnector),
-    /// Both schemes.
-    Tls(HttpsConnector<WatchedConnector>),
+pub(crate) struct Connector {
+    plain: WatchedConnector,
+    tls: Arc<OnceCell<HttpsConnector<WatchedConnector>>>,
 }
 
-impl BotConnector {
-    pub(super) fn plain() -> Self {
-        Self::Plain(WatchedConnector::new())
-    }
-
-    pub(super) fn with_system_roots() -> io::Result<Self> {
-        let builder = HttpsConnectorBuilder::new().with_native_roots()?;
-        Ok(Self::Tls(builder.https_or_http().enable_http1().wrap_connector(WatchedConnector::new())))
+impl Connector {
+    /// Loads the certificate authorities of the machine when the first `https` address is to be reached.
+    pub(crate) fn new() -> Self {
+        Self { plain: WatchedConnector::new(), tls: Arc::default() }
     }
 
     #[cfg(test)]
-    pub(super) fn with_tls(config: rustls::ClientConfig) -> Self {
+    pub(crate) fn with_tls(config: rustls::ClientConfig) -> Self {
         let builder = HttpsConnectorBuilder::new().with_tls_config(config);
-        Self::Tls(builder.https_or_http().enable_http1().wrap_connector(WatchedConnector::new()))
+        let plain = WatchedConnector::new();
+        let tls = builder.https_only().enable_http1().wrap_connector(plain.clone());
+        Self { plain, tls: Arc::new(OnceCell::new_with(Some(tls))) }
     }
 
     /// Ends within the connect timeout for the socket; TLS on top of it is the caller's to bound.
     pub(super) async fn connect(&self, uri: Uri) -> Result<MaybeHttpsStream<Watched>, ConnectError> {
-        let connected = match self.clone() {
-            Self::Plain(mut plain) => plain.call(uri).await.map(MaybeHttpsStream::Http),
-            Self::Tls(mut tls) => tls.call(uri).await,
+        let connected = if uri.scheme() == Some(&Scheme::HTTPS) {
+            let mut tls = self.tls().await?.clone();
+            tls.call(uri).await
+        } else {
+            self.plain.clone().call(uri).await.map(MaybeHttpsStream::Http)
         };
         connected.map_err(|error| ConnectError(with_causes(&*error)))
+    }
+
+    /// Loads the certificate authorities, unless they are there. What fails is tried again the next time.
+    ///
+    /// # Errors
+    /// What to do so that it works.
+    pub(crate) async fn load_roots(&self) -> Result<(), ConnectError> {
+        self.tls().await.map(drop)
+    }
+
+    async fn tls(&self) -> Result<&HttpsConnector<WatchedConnector>, ConnectError> {
+        let load = || async {
+            // Reads files.
+            let loaded =
+                tokio::task::spawn_blocking(|| HttpsConnectorBuilder::new().with_native_roots()).await;
+            let builder = loaded.map_err(io::Error::other).flatten().map_err(|error| {
+                ConnectError(format!(
+                    "cannot load the certificate authorities of this machine: {error}; install the package \
+                     ca-certificates"
+                ))
+            })?;
+            Ok(builder.https_only().enable_http1().wrap_connector(self.plain.clone()))
+        };
+        self.tls.get_or_try_init(load).await
     }
 }
 

@@ -35,7 +35,7 @@ pub fn check_endpoint(url: &Url) -> Result<(), EndpointError> {
 }
 
 /// What every request to a bot begins with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Endpoint {
     /// Where to connect.
     pub(super) uri: Uri,
@@ -76,10 +76,6 @@ impl Endpoint {
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("landline/", env!("CARGO_PKG_VERSION"))));
         let target = target.parse().map_err(|_| EndpointError::NotUsable)?;
         Ok(Self { uri, target, headers })
-    }
-
-    pub(super) fn is_https(&self) -> bool {
-        self.uri.scheme() == Some(&http::uri::Scheme::HTTPS)
     }
 }
 

@@ -4,13 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use landline_core::{DeliveryMode, Wanted};
+use landline_protocol::BotName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
+use crate::directory::{Bot, DEFAULT_ISSUER, DEFAULT_TENANT, ManagedBy, ServiceUrl, Snapshot};
 
 mod answers;
+mod directory;
 mod kept_lines;
 mod not_reached;
 mod tls;
@@ -22,8 +26,48 @@ fn bot() -> BotName {
 }
 
 fn transport_to(address: SocketAddr) -> HyperBotTransport {
-    let url = format!("http://{address}/api/messages").parse().unwrap();
-    HyperBotTransport::new(HashMap::from([(bot(), url)])).unwrap()
+    transport(&format!("http://{address}/api/messages"))
+}
+
+fn transport(endpoint: &str) -> HyperBotTransport {
+    HyperBotTransport::new(directory([(bot(), endpoint)]), Connector::new())
+}
+
+fn directory<const COUNT: usize>(bots: [(BotName, &str); COUNT]) -> Arc<Directory> {
+    let directory = Directory::default();
+    directory.replace(snapshot(bots));
+    Arc::new(directory)
+}
+
+fn snapshot<const COUNT: usize>(bots: [(BotName, &str); COUNT]) -> Snapshot {
+    let bots = bots.map(|(name, endpoint)| {
+        let bot = Bot {
+            name: name.clone(),
+            endpoint: endpoint.parse().unwrap(),
+            app_id: None,
+            tenant: DEFAULT_TENANT.into(),
+            issuer: DEFAULT_ISSUER.into(),
+            delivery: DeliveryMode::Wait,
+            credentials: Default::default(),
+            outgoing: None,
+            capability: None,
+            service_url: ServiceUrl::signed("http://127.0.0.1:3000"),
+            managed_by: ManagedBy::File,
+        };
+        (name, Arc::new(bot))
+    });
+    Snapshot { bots: bots.into(), ..Snapshot::default() }
+}
+
+fn request(bot: BotName, body: &'static [u8], time: Duration) -> BotRequest {
+    BotRequest {
+        bot,
+        service_url: "http://127.0.0.1:3000/connector/".into(),
+        body: Bytes::from_static(body),
+        wanted: Wanted::Body,
+        deadline: Instant::now() + time,
+        max_answer_bytes: MAX_ANSWER,
+    }
 }
 
 async fn post(
@@ -31,10 +75,7 @@ async fn post(
     body: &'static [u8],
     time: Duration,
 ) -> Result<BotAnswer, BotFailure> {
-    let deadline = Instant::now() + time;
-    let request =
-        BotRequest { bot: bot(), body: Bytes::from_static(body), deadline, max_answer_bytes: MAX_ANSWER };
-    transport.post(request).await
+    transport.post(request(bot(), body, time)).await
 }
 
 const SOON: Duration = Duration::from_millis(300);

@@ -7,7 +7,6 @@ use landline_core::BotTransport;
 use landline_core::store::memory::MemoryStore;
 use landline_core::store::{LogStore, Registry};
 use landline_server::app::{Engines, StartOptions, start_with};
-use landline_server::bot_client::HyperBotTransport;
 use landline_server::config::Config;
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
@@ -111,12 +110,8 @@ impl Builder {
 
     /// Starts it over what there is.
     pub(super) async fn start_over(mut self, lasting: Lasting) -> TestServer {
-        let bots: Arc<dyn BotTransport> = if self.http_bot {
-            let endpoints = self.config.bots.iter().map(|bot| (bot.name.clone(), bot.endpoint.clone()));
-            Arc::new(HyperBotTransport::new(endpoints.collect()).expect("a way to the bot"))
-        } else {
-            Arc::<ScriptedBot>::clone(&lasting.bot)
-        };
+        let scripted: Arc<dyn BotTransport> = Arc::<ScriptedBot>::clone(&lasting.bot);
+        let bots = (!self.http_bot).then_some(scripted);
         let log = Arc::<Disk>::clone(&lasting.disk);
         let engines = Engines { log, registry: Arc::clone(&lasting.registry), bots };
         let shutdown = CancellationToken::new();

@@ -4,7 +4,7 @@ use super::*;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
-async fn answer_for_ever(mut stream: TcpStream) {
+pub(super) async fn answer_for_ever(mut stream: TcpStream) {
     while !read_request(&mut stream).await.is_empty() {
         if stream.write_all(OK).await.is_err() {
             return;
@@ -214,7 +214,7 @@ async fn the_pool_is_bounded() {
     for result in futures_util::future::join_all((0..many).map(|_| post(&transport, b"{}", LATE))).await {
         result.unwrap();
     }
-    assert_eq!(transport.shared.bots[&super::bot()].pool.len(), crate::limits::BOT_IDLE_CONNECTIONS);
+    assert_eq!(transport.shared.targets.idle_lines(&super::bot()), Some(crate::limits::BOT_IDLE_CONNECTIONS));
 }
 
 #[test]

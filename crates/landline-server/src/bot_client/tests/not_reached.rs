@@ -7,10 +7,6 @@ fn assert_not_reached(result: Result<BotAnswer, BotFailure>) {
     assert!(matches!(result, Err(BotFailure::NotReached(_))), "{result:?}");
 }
 
-fn transport(url: &str) -> HyperBotTransport {
-    HyperBotTransport::new(HashMap::from([(bot(), url.parse().unwrap())])).unwrap()
-}
-
 #[tokio::test]
 async fn a_refused_connection() {
     let address = {
@@ -29,13 +25,8 @@ async fn a_name_that_does_not_exist() {
 
 #[tokio::test]
 async fn an_unknown_bot() {
-    let request = BotRequest {
-        bot: "other".parse().unwrap(),
-        body: Bytes::new(),
-        deadline: Instant::now() + LATE,
-        max_answer_bytes: MAX_ANSWER,
-    };
-    assert_not_reached(transport("http://127.0.0.1:1/").post(request).await);
+    let other = request("other".parse().unwrap(), b"{}", LATE);
+    assert_not_reached(transport("http://127.0.0.1:1/").post(other).await);
 }
 
 #[tokio::test]
@@ -70,9 +61,9 @@ async fn tls_with_somebody_who_does_not_speak_it() {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     })
     .await;
-    let url = format!("https://{}/", bot.address).parse().unwrap();
+    let url = format!("https://{}/", bot.address);
     let config = tls::trusting(&[]);
-    assert_not_reached(post(&HyperBotTransport::with_tls(super::bot(), &url, config), b"{}", LATE).await);
+    assert_not_reached(post(&tls::transport(&url, config), b"{}", LATE).await);
 }
 
 #[tokio::test]
@@ -82,9 +73,9 @@ async fn tls_that_hangs_half_way() {
         drop(stream);
     })
     .await;
-    let url = format!("https://{}/", bot.address).parse().unwrap();
+    let url = format!("https://{}/", bot.address);
     let config = tls::trusting(&[]);
-    assert_not_reached(post(&HyperBotTransport::with_tls(super::bot(), &url, config), b"{}", SOON).await);
+    assert_not_reached(post(&tls::transport(&url, config), b"{}", SOON).await);
 }
 
 #[tokio::test]
@@ -98,13 +89,11 @@ async fn closed_at_once_is_either_not_reached_or_open_never_an_answer() {
     }
 }
 
-#[test]
-fn a_forbidden_address_is_no_endpoint() {
-    for url in ["http://169.254.169.254/", "http://[fe80::1]/", "https://[::ffff:a9fe:a9fe]/"] {
-        let error = HyperBotTransport::new(HashMap::from([(bot(), url.parse().unwrap())])).unwrap_err();
-        assert!(
-            matches!(error, TransportError::Endpoint { why: EndpointError::Forbidden, .. }),
-            "{url}: {error}"
-        );
+#[tokio::test]
+async fn an_address_that_cannot_be_used() {
+    for url in
+        ["http://169.254.169.254/", "http://[fe80::1]/", "https://[::ffff:a9fe:a9fe]/", "ftp://localhost/"]
+    {
+        assert_not_reached(post(&transport(url), b"{}", LATE).await);
     }
 }

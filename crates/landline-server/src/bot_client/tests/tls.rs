@@ -14,6 +14,10 @@ pub(super) fn trusting(authorities: &[CertificateDer<'static>]) -> rustls::Clien
     rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
 }
 
+pub(super) fn transport(url: &str, config: rustls::ClientConfig) -> HyperBotTransport {
+    HyperBotTransport::new(directory([(bot(), url)]), Connector::with_tls(config))
+}
+
 /// A bot with a certificate for `name`; answers as often as asked, `per_line` times on each connection.
 async fn tls_bot(name: &str, per_line: usize) -> (RawBot, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
@@ -42,14 +46,14 @@ async fn tls_bot(name: &str, per_line: usize) -> (RawBot, CertificateDer<'static
     (bot, certificate)
 }
 
-fn url_of(bot: &RawBot) -> Url {
-    format!("https://localhost:{}/api/messages", bot.address.port()).parse().unwrap()
+fn url_of(bot: &RawBot) -> String {
+    format!("https://localhost:{}/api/messages", bot.address.port())
 }
 
 #[tokio::test]
 async fn a_bot_with_a_trusted_certificate_is_reached_and_its_line_kept() {
     let (raw, certificate) = tls_bot("localhost", 100).await;
-    let transport = HyperBotTransport::with_tls(bot(), &url_of(&raw), trusting(&[certificate]));
+    let transport = transport(&url_of(&raw), trusting(&[certificate]));
     for _ in 0..5 {
         assert_eq!(post(&transport, b"{}", LATE).await.unwrap().status, 200);
     }
@@ -61,7 +65,7 @@ async fn a_bot_with_an_unknown_or_foreign_certificate_is_not_reached() {
     let (raw, _) = tls_bot("localhost", 1).await;
     let (other, of_other) = tls_bot("bot.example.org", 1).await;
     for (raw, trusted) in [(&raw, vec![]), (&raw, vec![of_other.clone()]), (&other, vec![of_other])] {
-        let transport = HyperBotTransport::with_tls(bot(), &url_of(raw), trusting(&trusted));
+        let transport = transport(&url_of(raw), trusting(&trusted));
         let result = post(&transport, b"{}", LATE).await;
         assert!(matches!(result, Err(BotFailure::NotReached(_))), "{result:?}");
     }
@@ -70,7 +74,7 @@ async fn a_bot_with_an_unknown_or_foreign_certificate_is_not_reached() {
 #[tokio::test]
 async fn a_line_that_the_bot_closed_in_between_costs_nothing() {
     let (raw, certificate) = tls_bot("localhost", 1).await;
-    let transport = HyperBotTransport::with_tls(bot(), &url_of(&raw), trusting(&[certificate]));
+    let transport = transport(&url_of(&raw), trusting(&[certificate]));
     for _ in 0..20 {
         post(&transport, b"{}", LATE).await.unwrap();
         // The farewell of TLS is on its way; it arrives as something to read, not as an end.

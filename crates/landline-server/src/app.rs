@@ -26,6 +26,7 @@ use crate::bot_client::{Connector, HyperBotTransport};
 use crate::config::{Config, StoreLimits};
 use crate::directory::Directory;
 use crate::http::{ServeLimits, serve, with_layers};
+use crate::identity::{self, Identity, IdentityHolder, MakeIdentityKey};
 use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
@@ -47,6 +48,8 @@ pub struct StartOptions {
     pub clock: Arc<dyn Clock>,
     /// Makes ids, keys and secrets.
     pub entropy: Arc<dyn Entropy>,
+    /// Makes the RSA keys by which bots know this server.
+    pub make_identity_key: MakeIdentityKey,
     /// Routes to serve beside the API, such as the demo's page.
     pub extra_routes: axum::Router,
     /// Cancelled to stop the server.
@@ -111,13 +114,18 @@ pub async fn open_store(data: &Path, limits: &StoreLimits) -> anyhow::Result<Emb
 /// # Errors
 /// As [`start`].
 pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Result<Running> {
-    let StartOptions { config, public, admin, clock, entropy, extra_routes, shutdown } = options;
+    let StartOptions { config, public, admin, clock, entropy, make_identity_key, extra_routes, shutdown } =
+        options;
     let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
     let tasks = TaskTracker::new();
     let metrics = Arc::new(Metrics::new());
     let readiness = ReadinessState::default();
 
     let first = first_start::prepare(&config, &*engines.registry, &*entropy, public_addr).await?;
+    let registry = Arc::clone(&engines.registry);
+    let keys = IdentityHolder::open(registry, make_identity_key, clock.now()).await;
+    let keys = Arc::new(keys.context("cannot open the keys by which bots know this server")?);
+    let identity = Arc::new(Identity::new(keys, &bot_base(&config, public_addr)));
     let directory = Arc::new(Directory::default());
     directory.replace(first.snapshot);
     let bots = match engines.bots {
@@ -143,6 +151,7 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
     let app = App::new(crate::state::Parts {
         conversations: conversations.clone(),
         directory: Arc::clone(&directory),
+        identity,
         key_ring: first.key_ring,
         clock,
         entropy: Arc::clone(&entropy),
@@ -159,7 +168,8 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
         tasks: tasks.clone(),
     });
     tasks.spawn(close_when_quiet(app.clone(), config.limits.server.drain));
-    let router = client_api::routes().merge(connector_api::routes()).with_state(app).merge(extra_routes);
+    let router = client_api::routes().merge(connector_api::routes()).merge(identity::routes());
+    let router = router.with_state(app).merge(extra_routes);
     let router = with_layers(router, entropy, Arc::clone(&metrics));
     let server = &config.limits.server;
     let limits = ServeLimits {

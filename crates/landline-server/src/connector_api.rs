@@ -1,15 +1,19 @@
-//! The bot side: the part of the Bot Framework Connector API by which a bot without an app id answers.
+//! The bot side: the part of the Bot Framework Connector API by which a bot answers.
 //!
-//! Such a bot shows no credentials. What it has instead is the address: its `serviceUrl` holds a segment that nobody can
-//! guess, and every route hangs below it.
+//! Every route hangs on two bases: `/connector`, where a bot shows a token, and `/connector/{capability}`, where the
+//! address itself is what only the bot knows. Which bot calls is found out in [`credentials`].
 //!
 //! Source: Bot Framework REST reference, "Conversation operations".
 
+mod credentials;
+
 use axum::extract::{FromRequestParts, Path, State};
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use axum::{Json, Router};
 use http::request::Parts;
 use landline_protocol::{BotName, ConversationId, ResourceResponse};
+
+use self::credentials::CallingBot;
 
 use crate::body::ActivityBody;
 use crate::error::ApiError;
@@ -18,9 +22,13 @@ use crate::telemetry::ActivityOrigin;
 
 /// The routes of the Connector API.
 pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/connector/{capability}/v3/conversations/{conversation}/activities", post(send))
-        .route("/connector/{capability}/v3/conversations/{conversation}/activities/{activity}", post(reply))
+    let both = |router: Router<App>, path: &str, to: MethodRouter<App>| {
+        router
+            .route(&format!("/connector{path}"), to.clone())
+            .route(&format!("/connector/{{capability}}{path}"), to)
+    };
+    let router = both(Router::new(), "/v3/conversations/{conversation}/activities", post(send));
+    both(router, "/v3/conversations/{conversation}/activities/{activity}", post(reply))
 }
 
 /// `POST …/v3/conversations/{conversation}/activities`
@@ -57,7 +65,7 @@ async fn say(
     Ok(Json(ResourceResponse { id }))
 }
 
-/// The bot that the path proves, and what it names.
+/// The bot that calls, and what the path names.
 struct Bot {
     name: BotName,
     conversation: ConversationId,
@@ -66,7 +74,6 @@ struct Bot {
 
 #[derive(serde::Deserialize)]
 struct Named {
-    capability: String,
     conversation: String,
     activity: Option<String>,
 }
@@ -75,12 +82,9 @@ impl FromRequestParts<App> for Bot {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let CallingBot(bot) = CallingBot::from_request_parts(parts, app).await?;
         let named = Path::<Named>::from_request_parts(parts, app).await;
         let Path(named) = named.map_err(|_| ApiError::conversation_not_found())?;
-        let directory = app.directory.snapshot();
-        // The same answer as for a conversation that is not there: the address is the credential.
-        let bot =
-            directory.bot_by_capability(&named.capability).ok_or_else(ApiError::conversation_not_found)?;
         let conversation = named.conversation.parse().map_err(|_| ApiError::conversation_not_found())?;
         Ok(Self { name: bot.name.clone(), conversation, activity: named.activity })
     }

@@ -15,6 +15,7 @@ pub mod directory;
 pub mod error;
 mod errors;
 pub mod http;
+pub mod identity;
 pub mod limits;
 mod public_url;
 pub mod state;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::directory::Directory;
+use crate::identity::Identity;
 use crate::public_url::PublicUrl;
 use crate::telemetry::Metrics;
 
@@ -23,6 +24,8 @@ pub struct Parts {
     pub conversations: Conversations,
     /// Bots and sites.
     pub directory: Arc<Directory>,
+    /// Who is who among bots.
+    pub identity: Arc<Identity>,
     /// Signs tokens and tickets.
     pub key_ring: KeyRing,
     /// Tells the time.

@@ -10,6 +10,7 @@ mod actors;
 mod builder;
 pub mod disk;
 pub mod http;
+pub mod keys;
 pub mod logs;
 pub mod raw;
 pub mod socket;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use landline_auth::RsaKey;
 use landline_core::SystemClock;
 use landline_server::SystemEntropy;
 use landline_server::app::{self, Running, StartOptions};
@@ -60,6 +61,7 @@ pub(crate) async fn start(
         admin: listeners.admin,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
+        make_identity_key: Arc::new(RsaKey::generate),
         extra_routes,
         shutdown,
     };

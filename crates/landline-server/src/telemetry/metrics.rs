@@ -59,6 +59,36 @@ pub enum DeliveryOutcome {
     Broken,
 }
 
+/// Why a call of a bot to the Connector API was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum BotRefused {
+    /// No token.
+    Absent,
+    /// What was shown is no token.
+    Malformed,
+    /// Of an issuer that is not trusted.
+    Issuer,
+    /// Signed with a key that its issuer does not publish.
+    UnknownKey,
+    /// Its signature is wrong.
+    Signature,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is for another service.
+    Audience,
+    /// It is valid, and of no bot that is configured.
+    UnknownBot,
+    /// The unguessable segment of the path is none of a bot without an app id.
+    Capability,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BotRefusedLabels {
+    reason: BotRefused,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     route: String,
@@ -106,6 +136,7 @@ pub struct Metrics {
     delivery_latency: Histogram,
     polls_held: Counter,
     connections: Gauge,
+    bots_refused: Family<BotRefusedLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -135,6 +166,7 @@ impl Metrics {
             delivery_latency: latency(),
             polls_held: Counter::default(),
             connections: Gauge::default(),
+            bots_refused: Family::default(),
         };
         metrics.register();
         metrics
@@ -176,6 +208,11 @@ impl Metrics {
             self.polls_held.clone(),
         );
         registry.register("connections", "Open connections of the public listener", self.connections.clone());
+        registry.register(
+            "bots_refused",
+            "Calls to the Connector API without the credentials of a bot, by reason",
+            self.bots_refused.clone(),
+        );
     }
 
     /// A request was answered. The route is the template, or `unmatched`.
@@ -216,6 +253,11 @@ impl Metrics {
     /// A poll with `wait` found nothing at once and is being held.
     pub fn poll_held(&self) {
         self.polls_held.inc();
+    }
+
+    /// Somebody called the Connector API who is no bot of ours.
+    pub fn bot_refused(&self, reason: BotRefused) {
+        self.bots_refused.get_or_create(&BotRefusedLabels { reason }).inc();
     }
 
     /// A connection was accepted; it is counted until the guard is dropped.
@@ -269,6 +311,7 @@ mod tests {
         metrics.socket_closed(SocketClosed::Collision);
         metrics.delivery_finished(DeliveryOutcome::NotReached, Duration::from_secs(1));
         metrics.poll_held();
+        metrics.bot_refused(BotRefused::Expired);
 
         let page = metrics.render().unwrap();
         assert_line(&page, r#"landline_requests_total{route="/v3/directline/conversations",status="201"} 1"#);
@@ -279,6 +322,7 @@ mod tests {
         assert_line(&page, r#"landline_sockets_closed_total{reason="Collision"} 1"#);
         assert_line(&page, r#"landline_deliveries_total{outcome="NotReached"} 1"#);
         assert_line(&page, "landline_polls_held_total 1");
+        assert_line(&page, r#"landline_bots_refused_total{reason="Expired"} 1"#);
         assert_line(&page, "# EOF");
     }
 

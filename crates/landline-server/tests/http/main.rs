@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod connector;
+mod connector_tokens;
 mod cors;
 mod damage;
 mod errors;

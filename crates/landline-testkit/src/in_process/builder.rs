@@ -12,7 +12,7 @@ use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Disk, Lasting, TestServer};
+use super::{Disk, Lasting, TestServer, keys};
 use crate::domain::{ManualClock, ScriptedBot, SeededEntropy};
 
 /// The site whose operator and clients most tests are.
@@ -122,6 +122,7 @@ impl Builder {
             config: self.config.clone(),
             clock: Arc::<ManualClock>::clone(&lasting.clock),
             entropy: Arc::new(SeededEntropy::new(self.seed)),
+            make_identity_key: keys::maker(self.seed),
             extra_routes: Default::default(),
             shutdown: shutdown.clone(),
         };

@@ -1,0 +1,65 @@
+//! The trust between this server and bots: the keys that bots know it by, the tokens that it issues to them, and
+//! the check of what they show.
+//!
+//! Where to look: the keys and their rotation (`keys`), what bots fetch (`documents`), how a bot gets a token
+//! (`managed_identity`, `client_credentials`, and what both ask in `issue`), whose tokens are trusted beside our own
+//! (`issuers`).
+//!
+//! Not here: what a token says and what a signature is (`landline_auth`), which routes ask for one
+//! (`connector_api::credentials`), who rotates (`admin_api`).
+
+mod documents;
+mod keys;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use landline_auth::{BotIdentity, BotTokenError, TrustedIssuer, verify_bot_token};
+use landline_protocol::Timestamp;
+
+pub use keys::{IdentityHolder, MakeIdentityKey, RotateError};
+
+use crate::state::App;
+
+/// Everything that this server knows about who is who among bots.
+#[derive(Debug)]
+pub struct Identity {
+    /// The keys that sign.
+    pub keys: Arc<IdentityHolder>,
+    /// The URL by which bots reach this server, without a slash at its end.
+    base: Arc<str>,
+}
+
+impl Identity {
+    /// Of a server that bots reach at `base`, a URL without a slash at its end.
+    pub fn new(keys: Arc<IdentityHolder>, base: &str) -> Self {
+        Self { keys, base: base.into() }
+    }
+
+    /// The URL by which bots reach this server, without a slash at its end.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Whom this token of a bot speaks for.
+    ///
+    /// # Errors
+    /// [`BotTokenError`]; whether a bot of that app id is configured is the caller's to find out.
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<BotIdentity, BotTokenError> {
+        let ours = self.keys.current().verifying(now);
+        let trusted = [TrustedIssuer::Ours { base: &self.base, keys: &ours }];
+        verify_bot_token(token, &trusted, now)
+    }
+}
+
+/// What bots ask of the identity of this server, on the public listener.
+///
+/// The paths with `{tenant}` have more segments behind it that nothing else has, so they shadow no other route.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/.well-known/openidconfiguration", get(documents::channel))
+        .route("/v1/.well-known/keys", get(documents::keys))
+        .route("/{tenant}/discovery/v2.0/keys", get(documents::keys))
+        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(documents::tenant))
+}

@@ -128,9 +128,10 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
     let identity = Arc::new(Identity::new(keys, &bot_base(&config, public_addr)));
     let directory = Arc::new(Directory::default());
     directory.replace(first.snapshot);
+    let connector = Connector::default();
     let bots = match engines.bots {
         Some(bots) => bots,
-        None => http_to_bots(&directory, &tasks, &shutdown).await?,
+        None => http_to_bots(&directory, connector, &tasks, &shutdown).await?,
     };
     let conversations = Conversations::new(Parts {
         store: Arc::clone(&engines.log),
@@ -241,10 +242,10 @@ impl Running {
 /// The way to the bots over HTTP. Fails where it is known already that a bot cannot be reached.
 async fn http_to_bots(
     directory: &Arc<Directory>,
+    connector: Connector,
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<Arc<dyn BotTransport>> {
-    let connector = Connector::new();
     if directory.snapshot().bots.values().any(|bot| bot.endpoint.scheme() == "https") {
         connector.load_roots().await.context("cannot prepare to reach bots")?;
     }

@@ -15,6 +15,7 @@
 mod addresses;
 mod connector;
 mod endpoint;
+mod exchange;
 mod line;
 mod pool;
 mod retry_after;
@@ -24,23 +25,21 @@ mod watch;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
 use landline_core::{BotAnswer, BotFailure, BotRequest, BotTransport};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use addresses::is_forbidden;
+pub use connector::Connector;
 pub use endpoint::{EndpointError, check_endpoint};
 
 use crate::directory::Directory;
-use crate::limits::{BOT_CONNECT_TIMEOUT, BOT_IDLE_TIME};
-pub(crate) use connector::Connector;
-use endpoint::Endpoint;
-use line::{Line, LineFailure};
+use crate::limits::BOT_IDLE_TIME;
+pub(crate) use endpoint::Endpoint;
+pub(crate) use exchange::connect;
+use exchange::{exchange, to_http};
+pub(crate) use line::LineFailure;
 use targets::{Target, Targets};
 
 /// Reaches the bots of the directory over `http` and `https`.
@@ -58,7 +57,7 @@ struct Shared {
 
 impl HyperBotTransport {
     /// Looks the bots up in this directory, at each call: they come, go and move while the server runs.
-    pub(crate) fn new(directory: Arc<Directory>, connector: Connector) -> Self {
+    pub fn new(directory: Arc<Directory>, connector: Connector) -> Self {
         Self { shared: Arc::new(Shared { directory, targets: Targets::default(), connector }) }
     }
 
@@ -104,7 +103,7 @@ async fn attempt(
     connector: &Connector,
     request: BotRequest,
 ) -> Result<BotAnswer, BotFailure> {
-    let BotRequest { body, deadline, max_answer_bytes, .. } = request;
+    let BotRequest { body, wanted, deadline, max_answer_bytes, .. } = request;
     loop {
         let now = Instant::now();
         if now >= deadline {
@@ -114,19 +113,18 @@ async fn attempt(
         let was_kept = kept.is_some();
         let mut line = match kept {
             Some(line) => line,
-            None => connect(&target.endpoint, connector, deadline).await?,
+            None => connect(&target.endpoint, connector, deadline).await.map_err(BotFailure::NotReached)?,
         };
         line.watch.begin_request(was_kept);
         let post = to_http(&target.endpoint, body.clone());
-        let failure = match timeout_at(deadline, line.exchange(post, max_answer_bytes)).await {
-            Ok(Ok(exchanged)) => {
+        let failure = match exchange(&mut line, post, wanted, max_answer_bytes, deadline).await {
+            Ok(exchanged) => {
                 if let Some(idle_time) = exchanged.keep_for {
                     target.pool.put(line, Instant::now() + idle_time);
                 }
                 return Ok(exchanged.answer);
             }
-            Ok(Err(failure)) => failure,
-            Err(_) => LineFailure::TimedOut,
+            Err(failure) => failure,
         };
         if line.watch.request_bytes() > 0 {
             return Err(failure.after_sending());
@@ -138,35 +136,7 @@ async fn attempt(
     }
 }
 
-async fn connect(endpoint: &Endpoint, connector: &Connector, deadline: Instant) -> Result<Line, BotFailure> {
-    let give_up = deadline.min(Instant::now() + BOT_CONNECT_TIMEOUT);
-    let connecting = async {
-        let stream = connector.connect(endpoint.uri.clone()).await.map_err(|error| error.to_string())?;
-        Line::open(stream).await.map_err(|error| error.to_string())
-    };
-    match timeout_at(give_up, connecting).await {
-        Ok(Ok(line)) => Ok(line),
-        Ok(Err(why)) => Err(BotFailure::NotReached(why)),
-        Err(_) => Err(BotFailure::NotReached("no connection came up in time".into())),
-    }
-}
-
-fn to_http(endpoint: &Endpoint, body: Bytes) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = http::Method::POST;
-    *request.uri_mut() = endpoint.target.clone();
-    *request.headers_mut() = endpoint.headers.clone();
-    request
-}
-
-/// For how long a connection may be kept, given what the bot said of it (`keep-alive: timeout=5`).
-fn keep_for(said: Option<&str>) -> Duration {
-    let seconds = said
-        .and_then(|text| text.split(',').find_map(|part| part.trim().strip_prefix("timeout=")))
-        .and_then(|seconds| seconds.trim().parse::<u64>().ok());
-    // A second less than the bot: it must be we who close first.
-    seconds.map_or(BOT_IDLE_TIME, |s| BOT_IDLE_TIME.min(Duration::from_secs(s.saturating_sub(1))))
-}
-
+#[cfg(test)]
+pub(crate) mod raw_bot;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ mod errors;
 pub mod http;
 pub mod identity;
 pub mod limits;
+pub mod outbound;
 mod public_url;
 pub mod state;
 mod system_entropy;

@@ -85,8 +85,14 @@ pub const BOT_ANSWER_HEAD_BYTES: usize = 64 * 1024;
 /// How many header fields a bot's answer may have.
 pub const BOT_ANSWER_HEADERS: usize = 100;
 
+/// How long the rest of a bot's answer is read that nobody wants, so that its line can be kept.
+pub const BOT_UNWANTED_BODY_TIME: Duration = Duration::from_millis(500);
+
 /// The longest that a bot may ask to be left alone (`retry-after`); a longer time counts as this one.
 pub const BOT_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// How much of an answer about keys or tokens is read: an issuer of many keys has some tens of KiB.
+pub const OUTBOUND_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// When to try again after a 503.
 pub const RETRY_AFTER: Duration = Duration::from_secs(2);

@@ -23,19 +23,14 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[error("{0}")]
 pub(crate) struct ConnectError(String);
 
-/// Connects to bots, and to whom else the operator names.
+/// Connects to bots, and to whom else the operator names. A cheap handle; what is loaded for TLS is shared.
 #[derive(Clone, Debug)]
-pub(crate) struct Connector {
+pub struct Connector {
     plain: WatchedConnector,
     tls: Arc<OnceCell<HttpsConnector<WatchedConnector>>>,
 }
 
 impl Connector {
-    /// Loads the certificate authorities of the machine when the first `https` address is to be reached.
-    pub(crate) fn new() -> Self {
-        Self { plain: WatchedConnector::new(), tls: Arc::default() }
-    }
-
     #[cfg(test)]
     pub(crate) fn with_tls(config: rustls::ClientConfig) -> Self {
         let builder = HttpsConnectorBuilder::new().with_tls_config(config);
@@ -77,6 +72,13 @@ impl Connector {
             Ok(builder.https_only().enable_http1().wrap_connector(self.plain.clone()))
         };
         self.tls.get_or_try_init(load).await
+    }
+}
+
+/// Loads the certificate authorities of the machine when the first `https` address is to be reached.
+impl Default for Connector {
+    fn default() -> Self {
+        Self { plain: WatchedConnector::new(), tls: Arc::default() }
     }
 }
 

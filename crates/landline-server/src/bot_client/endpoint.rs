@@ -36,17 +36,17 @@ pub fn check_endpoint(url: &Url) -> Result<(), EndpointError> {
 
 /// What every request to a bot begins with.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     /// Where to connect.
-    pub(super) uri: Uri,
+    pub(crate) uri: Uri,
     /// What stands in the request line: path and query.
-    pub(super) target: Uri,
+    pub(crate) target: Uri,
     /// What stands on every request.
-    pub(super) headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
 }
 
 impl Endpoint {
-    pub(super) fn new(url: &Url) -> Result<Self, EndpointError> {
+    pub(crate) fn new(url: &Url) -> Result<Self, EndpointError> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(EndpointError::Scheme(url.scheme().to_owned()));
         }

@@ -7,28 +7,23 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use http::{HeaderName, Request, Response};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::Connection as _;
-use landline_core::{BotAnswer, BotFailure};
+use landline_core::BotFailure;
 
 use super::connector::with_causes;
-use super::keep_for;
-use super::retry_after::retry_after;
 use super::watch::{Watch, WatchHandle, Watched};
 use crate::limits::{BOT_ANSWER_HEAD_BYTES, BOT_ANSWER_HEADERS};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-
 /// A connection that is up.
-pub(super) struct Line {
+pub(crate) struct Line {
     sender: SendRequest<Full<Bytes>>,
     /// hyper's half that moves the bytes; `None` once it has ended. Polled only while a request is on the line.
     driver: Option<Pin<Box<Driver>>>,
@@ -37,17 +32,9 @@ pub(super) struct Line {
 
 type Driver = Connection<MaybeHttpsStream<Watched>, Full<Bytes>>;
 
-/// What one request came to.
-#[derive(Debug)]
-pub(super) struct Exchanged {
-    pub(super) answer: BotAnswer,
-    /// For how long the line may be kept for another request; `None` when it is of no further use.
-    pub(super) keep_for: Option<Duration>,
-}
-
 /// Why a request came to nothing on this line. Whether any of it was sent is the watch's to say.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LineFailure {
+pub(crate) enum LineFailure {
     #[error("no answer in time")]
     TimedOut,
     #[error("{0}")]
@@ -58,7 +45,7 @@ pub(super) enum LineFailure {
 
 impl LineFailure {
     /// What it means when the bot got at least a byte.
-    pub(super) fn after_sending(self) -> BotFailure {
+    pub(crate) fn after_sending(self) -> BotFailure {
         match self {
             Self::TimedOut => BotFailure::TimedOut,
             Self::Broken(why) => BotFailure::Broken(why),
@@ -102,43 +89,49 @@ impl Line {
         Ok(Self { sender, driver: Some(Box::pin(driver)), watch })
     }
 
-    /// Sends, and reads the answer whole, up to `max` bytes of body. Dropping the future leaves the line unusable.
-    pub(super) async fn exchange(
+    /// Sends a request and reads the head of the answer. Dropping the future leaves the line unusable, as does
+    /// dropping the body before its end.
+    pub(crate) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
-        max: usize,
-    ) -> Result<Exchanged, LineFailure> {
+    ) -> Result<Response<Incoming>, LineFailure> {
         let Self { sender, driver, .. } = self;
-        let response =
-            drive(driver, sender.send_request(request)).await.map_err(|error| LineFailure::of(&error))?;
-        let status = response.status().as_u16();
-        let idle_time = keep_for(response.headers().get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
-        let retry_after = retry_after(response.headers());
-        let body = drive(driver, read_whole(response, max)).await?;
-        // The driver has to see the end of the answer before the line can be used again.
-        let ready = drive(driver, sender.ready()).now_or_never();
-        let reusable = matches!(ready, Some(Ok(()))) && driver.is_some();
-        let answer = BotAnswer { retry_after, ..BotAnswer::new(status, body) };
-        Ok(Exchanged { answer, keep_for: reusable.then_some(idle_time) })
+        drive(driver, sender.send_request(request)).await.map_err(|error| LineFailure::of(&error))
     }
-}
 
-async fn read_whole(response: Response<Incoming>, max: usize) -> Result<Bytes, LineFailure> {
-    let mut body = response.into_body();
-    let too_large = || LineFailure::BadAnswer(format!("its body is over the limit of {max} bytes"));
-    if body.size_hint().lower() > max as u64 {
-        return Err(too_large());
+    /// The next piece of the answer's body; `None` at its end.
+    pub(super) async fn next_piece(&mut self, body: &mut Incoming) -> Result<Option<Bytes>, LineFailure> {
+        loop {
+            let Some(frame) = drive(&mut self.driver, body.frame()).await else { return Ok(None) };
+            let frame = frame.map_err(|error| LineFailure::of(&error))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            } // trailers
+        }
     }
-    let mut read = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| LineFailure::of(&error))?;
-        let Ok(data) = frame.into_data() else { continue }; // trailers
-        if read.len() + data.len() > max {
+
+    /// The answer's body, which may have up to `max` bytes.
+    pub(crate) async fn read_whole(&mut self, body: &mut Incoming, max: usize) -> Result<Bytes, LineFailure> {
+        let too_large = || LineFailure::BadAnswer(format!("its body is over the limit of {max} bytes"));
+        if body.size_hint().lower() > max as u64 {
             return Err(too_large());
         }
-        read.extend_from_slice(&data);
+        let mut read = BytesMut::new();
+        while let Some(piece) = self.next_piece(body).await? {
+            if read.len() + piece.len() > max {
+                return Err(too_large());
+            }
+            read.extend_from_slice(&piece);
+        }
+        Ok(read.freeze())
     }
-    Ok(read.freeze())
+
+    /// Whether another request can be sent; ask when the body was read to its end.
+    pub(super) fn is_reusable(&mut self) -> bool {
+        // The driver has to see the end of the answer before the line can be used again.
+        let ready = drive(&mut self.driver, self.sender.ready()).now_or_never();
+        matches!(ready, Some(Ok(()))) && self.driver.is_some()
+    }
 }
 
 /// Polls both: what is waited for, and the driver without which it would never come.

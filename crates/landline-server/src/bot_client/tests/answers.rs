@@ -202,3 +202,65 @@ async fn a_bot_that_reads_nothing_of_a_large_request_is_out_of_time() {
     let failure = post(&transport_to(bot.address), body, SOON).await.unwrap_err();
     assert_eq!(failure, BotFailure::TimedOut);
 }
+
+/// What a 2xx says is not taken back by what follows it.
+#[tokio::test]
+async fn where_only_the_status_counts_a_bad_body_does_not() {
+    for bytes in [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".as_slice(),
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n",
+    ] {
+        let bot = RawBot::answering(bytes).await;
+        let transport = transport_to(bot.address);
+        for _ in 0..2 {
+            let answer = send(&transport, LATE).await;
+            assert_eq!(answer.unwrap().status, 200, "{}", bytes.escape_ascii());
+        }
+        assert_eq!(bot.connections(), 2, "the line is not used again: {}", bytes.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn where_only_the_status_counts_64_mib_are_not_waited_for() {
+    const HUGE: usize = 64 * 1024 * 1024;
+    let bot = RawBot::start(move |_, mut stream| async move {
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let mut written = 0;
+        while written < HUGE && stream.write_all(&[b'x'; 65_536]).await.is_ok() {
+            written += 65_536;
+        }
+        assert!(written < HUGE, "the line was cut, not read to its end");
+    })
+    .await;
+    assert_eq!(send(&transport_to(bot.address), LATE).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn where_only_the_status_counts_a_body_that_hangs_is_not_waited_for() {
+    let bot = RawBot::start(|_, mut stream| async move {
+        read_request(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 202 OK\r\ncontent-length: 10\r\n\r\n").await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    // Also when there is less time left than such a body is given.
+    for time in [LATE, SOON] {
+        let began = Instant::now();
+        assert_eq!(send(&transport_to(bot.address), time).await.unwrap().status, 202);
+        assert!(began.elapsed() < crate::limits::BOT_UNWANTED_BODY_TIME * 3, "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_one_whatever_follows_it() {
+    for bytes in [
+        b"HTTP/1.1 500 No\r\ncontent-length: 10\r\n\r\nhalf".as_slice(),
+        b"HTTP/1.1 500 No\r\ncontent-length: 99999999999\r\n\r\n",
+    ] {
+        let bot = RawBot::answering(bytes).await;
+        assert_eq!(post(&transport_to(bot.address), b"{}", LATE).await.unwrap().status, 500);
+    }
+}

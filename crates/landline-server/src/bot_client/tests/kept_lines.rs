@@ -1,6 +1,7 @@
 //! Connections that are used again, and the bot that closed one in between.
 
 use super::*;
+use crate::bot_client::exchange::keep_for;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 

@@ -1,0 +1,94 @@
+//! One request and its answer, on a line of its own for the time.
+//!
+//! Invariant: a head with 2xx says that the bot took the activity. Where nobody wants what follows it, nothing that
+//! follows can change that: it is read as long as it costs little, so that the line can be kept, and is cut off then.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, Request};
+use http_body_util::Full;
+use landline_core::{BotAnswer, Wanted};
+use tokio::time::{Instant, timeout_at};
+
+use super::connector::Connector;
+use super::endpoint::Endpoint;
+use super::line::{Line, LineFailure};
+use super::retry_after::retry_after;
+use crate::limits::{BOT_CONNECT_TIMEOUT, BOT_IDLE_TIME, BOT_UNWANTED_BODY_TIME};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// What one request came to.
+#[derive(Debug)]
+pub(super) struct Exchanged {
+    pub(super) answer: BotAnswer,
+    /// For how long the line may be kept for another request; `None` when it is of no further use.
+    pub(super) keep_for: Option<Duration>,
+}
+
+/// Sends, and reads as much of the answer as is wanted, up to `max` bytes of body, until the deadline.
+pub(super) async fn exchange(
+    line: &mut Line,
+    request: Request<Full<Bytes>>,
+    wanted: Wanted,
+    max: usize,
+    deadline: Instant,
+) -> Result<Exchanged, LineFailure> {
+    let (head, mut body) = in_time(deadline, line.send(request)).await?.into_parts();
+    let status = head.status.as_u16();
+    let whole = match wanted {
+        Wanted::Body if head.status.is_success() => {
+            Some(in_time(deadline, line.read_whole(&mut body, max)).await?)
+        }
+        Wanted::Body | Wanted::Status => {
+            let give_up = deadline.min(Instant::now() + BOT_UNWANTED_BODY_TIME);
+            in_time(give_up, line.read_whole(&mut body, max)).await.ok()
+        }
+    };
+    let idle_time = keep_for(head.headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
+    let reusable = whole.is_some() && line.is_reusable();
+    let answer = BotAnswer {
+        retry_after: retry_after(&head.headers),
+        ..BotAnswer::new(status, whole.unwrap_or_default())
+    };
+    Ok(Exchanged { answer, keep_for: reusable.then_some(idle_time) })
+}
+
+async fn in_time<T>(
+    deadline: Instant,
+    waited_for: impl Future<Output = Result<T, LineFailure>>,
+) -> Result<T, LineFailure> {
+    timeout_at(deadline, waited_for).await.unwrap_or(Err(LineFailure::TimedOut))
+}
+
+/// A new line, or why there is none: provably nothing was sent.
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+    connector: &Connector,
+    deadline: Instant,
+) -> Result<Line, String> {
+    let give_up = deadline.min(Instant::now() + BOT_CONNECT_TIMEOUT);
+    let connecting = async {
+        let stream = connector.connect(endpoint.uri.clone()).await.map_err(|error| error.to_string())?;
+        Line::open(stream).await.map_err(|error| error.to_string())
+    };
+    timeout_at(give_up, connecting).await.unwrap_or_else(|_| Err("no connection came up in time".into()))
+}
+
+pub(super) fn to_http(endpoint: &Endpoint, body: Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = endpoint.target.clone();
+    *request.headers_mut() = endpoint.headers.clone();
+    request
+}
+
+/// For how long a connection may be kept, given what the bot said of it (`keep-alive: timeout=5`).
+pub(super) fn keep_for(said: Option<&str>) -> Duration {
+    let seconds = said
+        .and_then(|text| text.split(',').find_map(|part| part.trim().strip_prefix("timeout=")))
+        .and_then(|seconds| seconds.trim().parse::<u64>().ok());
+    // A second less than the bot: it must be we who close first.
+    seconds.map_or(BOT_IDLE_TIME, |s| BOT_IDLE_TIME.min(Duration::from_secs(s.saturating_sub(1))))
+}

@@ -151,11 +151,12 @@ impl Default for StoreLimits {
 /// Looks up an environment variable. An argument, so that tests decide what is in the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What the flags of `landline serve` say when there is no file: one bot, and one site named `default`.
+/// What the flags of `landline serve` say when there is no file: one bot, and one site named `default`; or neither, and
+/// then they are added while it runs.
 #[derive(Clone, Debug)]
 pub struct OneBot {
-    /// Where the bot is.
-    pub endpoint: Url,
+    /// Where the bot is, if there is one.
+    pub endpoint: Option<Url>,
     /// See [`Config::listen`].
     pub listen: Option<SocketAddr>,
     /// See [`Config::admin`].

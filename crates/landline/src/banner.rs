@@ -8,52 +8,113 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use landline_auth::SiteSecret;
+use landline_core::DeliveryMode;
 use landline_protocol::SiteName;
 use landline_server::app::Running;
-use landline_server::config::{Config, SiteConfig};
+use landline_server::config::Config;
+use landline_server::directory::{Bot, Snapshot};
+
+use crate::admin::command_over;
+use crate::limits::BANNER_LINES;
 
 /// For `landline serve`.
 pub(crate) fn serving(config: &Config, running: &Running) -> String {
     let base = public_base(config, running.public_addr);
+    let now = running.directory.snapshot();
+    let command = |words: &str| command_over(&config.data, words);
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "landline {} is serving\n", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "  Clients   direct line   {base}/v3/directline");
-    for bot in &config.bots {
-        let _ = writeln!(text, "  Bot       {:<13} {}", bot.name.as_str(), bot.endpoint);
-    }
-    let _ = writeln!(text, "            reaches us at {}/connector/…", bot_base(config, running.public_addr));
+    let bots = now.bots.values().map(|bot| format!("{:<13} {}", bot.name.as_str(), describe_bot(bot)));
+    text.push_str(&some_of("Bots", bots.collect(), &command("bot list")));
+    let _ = writeln!(text, "            reach us at   {}/connector/…", bot_base(config, running.public_addr));
+    let sites = now.sites.values().map(|site| format!("{:<13} for bot {}", site.name.as_str(), site.bot));
+    text.push_str(&some_of("Sites", sites.collect(), &command("site list")));
     let _ =
         writeln!(text, "  Operator  admin         http://{}/readyz /healthz /metrics", running.admin_addr);
     let _ = writeln!(text, "            data          {}", config.data.display());
-    for site in &config.sites {
-        text.push('\n');
-        let new = running.first_secrets.iter().find(|(name, _)| *name == site.name);
-        describe_site(&mut text, site, new, &base);
+    let _ = writeln!(text, "            commands      {}", command("bot|site|secret|key|outbox"));
+    text.push_str(&next_steps(&now, &running.first_secrets, &base, &command));
+    text
+}
+
+/// The lines of one kind, the first few of them.
+fn some_of(title: &str, mut lines: Vec<String>, list: &str) -> String {
+    let more = lines.len().saturating_sub(BANNER_LINES);
+    lines.truncate(BANNER_LINES);
+    if more > 0 {
+        lines.push(format!("and {more} more: {list}"));
+    }
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let title = if index == 0 { title } else { "" };
+        let _ = writeln!(text, "  {title:<9} {line}");
     }
     text
 }
 
-fn describe_site(text: &mut String, site: &SiteConfig, new: Option<&(SiteName, SiteSecret)>, base: &str) {
-    let name = &site.name;
-    let shown = match new {
-        Some((_, secret)) => {
-            let _ = writeln!(
-                text,
-                "  The secret of site {name}, made just now. Keep it; it is not shown again:\n"
-            );
-            let _ = writeln!(text, "    {}\n", secret.expose());
-            secret.expose()
-        }
-        None => "$LANDLINE_SECRET",
+fn describe_bot(bot: &Bot) -> String {
+    let trust = match (&bot.app_id, &bot.outgoing) {
+        (None, _) => "does not sign in",
+        (Some(_), None) => "signs in",
+        (Some(_), Some(_)) => "signs in; shown tokens of its own issuer",
     };
-    let _ = writeln!(text, "  A token for a client of site {name}:\n");
+    let delivery = match bot.delivery {
+        DeliveryMode::Wait => "",
+        DeliveryMode::Queued => "; queued delivery",
+    };
+    format!("{} ({trust}{delivery})", bot.endpoint)
+}
+
+/// What to do now: add what is missing, keep the secrets, get a token.
+fn next_steps(
+    now: &Snapshot,
+    new: &[(SiteName, SiteSecret)],
+    base: &str,
+    command: &dyn Fn(&str) -> String,
+) -> String {
+    let mut text = String::new();
+    let mut missing = Vec::new();
+    if now.bots.is_empty() {
+        missing.push(command("bot add BOT --endpoint http://127.0.0.1:3978/api/messages"));
+    }
+    if now.sites.is_empty() {
+        let bot = now.bots.keys().next().map_or("BOT", |name| name.as_str());
+        missing.push(command(&format!("site add SITE --bot {bot}")));
+    }
+    if !missing.is_empty() {
+        let what = match (now.bots.is_empty(), now.sites.is_empty()) {
+            (true, true) => "There is neither a bot nor a site",
+            (true, false) => "There is no bot",
+            (false, _) => "There is no site, so no client can come in",
+        };
+        let _ = writeln!(text, "\n  {what} yet. In another terminal:\n");
+        for line in missing {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    for (site, secret) in new {
+        let _ =
+            writeln!(text, "\n  The secret of site {site}, made just now. Keep it; it is not shown again:\n");
+        let _ = writeln!(text, "    {}\n", secret.expose());
+        token_line(&mut text, site, secret.expose(), base);
+    }
+    if let (true, Some(site)) = (new.is_empty(), now.sites.keys().next()) {
+        text.push('\n');
+        token_line(&mut text, site, "$LANDLINE_SECRET", base);
+    }
+    text
+}
+
+fn token_line(text: &mut String, site: &SiteName, secret: &str, base: &str) {
+    let _ = writeln!(text, "  A token for a client of site {site}:\n");
     let _ = writeln!(
         text,
         "    curl -X POST {base}/v3/directline/tokens/generate -H 'content-type: application/json' \\"
     );
     let _ =
-        writeln!(text, "      -H \"authorization: Bearer {shown}\" -d '{{\"user\":{{\"id\":\"dl_1\"}}}}'");
+        writeln!(text, "      -H \"authorization: Bearer {secret}\" -d '{{\"user\":{{\"id\":\"dl_1\"}}}}'");
 }
 
 fn public_base(config: &Config, address: SocketAddr) -> String {
@@ -83,6 +144,27 @@ pub(crate) fn local_base(mut address: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_only_some_are_shown() {
+        let lines = |count: usize| (0..count).map(|n| format!("bot{n}")).collect();
+        assert_eq!(some_of("Bots", lines(0), "landline bot list"), "");
+        assert_eq!(some_of("Bots", lines(2), "landline bot list"), "  Bots      bot0\n            bot1\n");
+        let many = some_of("Bots", lines(50), "landline bot list");
+        assert!(many.ends_with("bot9\n            and 40 more: landline bot list\n"), "{many}");
+    }
+
+    #[test]
+    fn what_is_missing_is_what_to_do_next() {
+        let steps =
+            next_steps(&Snapshot::default(), &[], "http://localhost", &|words| format!("landline {words}"));
+        assert!(
+            steps.contains("neither a bot nor a site")
+                && steps.contains("    landline bot add BOT --endpoint http")
+                && steps.contains("    landline site add SITE --bot BOT\n"),
+            "{steps}"
+        );
+    }
 
     #[test]
     fn this_machine_is_named_so_that_it_can_be_reached() {

@@ -1,4 +1,6 @@
 //! The command line. Its help is what most people read first, so it is written here in full.
+//!
+//! Here: what runs a server or looks at its files. Below `cli/`: what asks a running server, a file per noun.
 
 #![allow(
     rustdoc::bare_urls,
@@ -11,6 +13,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use landline_protocol::ConversationId;
 use url::Url;
+
+pub(crate) mod bot;
+pub(crate) mod key;
+pub(crate) mod outbox;
+pub(crate) mod site;
+pub(crate) mod target;
+#[cfg(test)]
+mod tests;
 
 /// A self-hosted Direct Line 3.0 server: stock clients (Web Chat, DirectLineJS) on one side, stock bots (Bot Framework,
 /// Microsoft 365 Agents) on the other, and in between a durable log that loses nothing.
@@ -28,12 +38,15 @@ use url::Url;
 )]
 pub(crate) struct Arguments {
     /// How much to log: error, warn, info, debug, trace; or per module, such as `info,landline_server=debug`.
-    #[arg(long, global = true, env = "LANDLINE_LOG", value_name = "LEVEL")]
+    #[arg(long, global = true, env = "LANDLINE_LOG", value_name = "LEVEL", display_order = LAST)]
     pub(crate) log_level: Option<String>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// Flags that are the same everywhere stand behind those of the command.
+const LAST: usize = 900;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -41,6 +54,16 @@ pub(crate) enum Command {
     Serve(Box<ServeFlags>),
     /// Try it out: a server, an echo bot and a Web Chat page on one port.
     Demo(DemoFlags),
+    /// List, add, change and remove the bots of a running server.
+    Bot(Box<bot::BotArguments>),
+    /// List, add, change and remove the sites of a running server.
+    Site(site::SiteArguments),
+    /// List, change and remove the secrets of a site.
+    Secret(site::SecretArguments),
+    /// List and change the keys that tokens are signed with.
+    Key(key::KeyArguments),
+    /// Look after what waits for bots with queued delivery.
+    Outbox(outbox::OutboxArguments),
     /// Check a configuration file, or print an example of one.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -52,29 +75,30 @@ pub(crate) enum Command {
 
 /// Serve clients and bots.
 ///
-/// Either with a file that names bots, sites and limits (--config; `landline config example` prints one), or with
-/// flags, for one bot and one site named `default`.
+/// With a file that names bots, sites and limits (--config; `landline config example` prints one); or with flags, for
+/// one bot (--bot) and one site named `default`; or with neither. Bots and sites can always be added to the running
+/// server, with `landline bot add` and `landline site add`.
 ///
-/// The secret of that site comes from the environment variable LANDLINE_SECRET (32 characters or more). Without it, one
-/// is made at the first start and printed once.
+/// With --bot, the secret of the site comes from the environment variable LANDLINE_SECRET (32 characters or more).
+/// Without it, one is made at the first start and printed once.
 ///
 /// Under systemd with socket activation, the sockets that it hands over are used instead of --listen and --admin (in
 /// this order): they stay open across a restart, so no client is refused.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  landline serve --bot http://127.0.0.1:3978/api/messages --data ./landline-data"
+    after_help = "Examples:\n  landline serve\n  landline serve --bot http://127.0.0.1:3978/api/messages --data ./landline-data\n  \
+                  landline serve --config landline.toml"
 )]
 pub(crate) struct ServeFlags {
     /// A configuration file.
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present = "bot",
         conflicts_with_all = ["bot", "listen", "admin", "data", "public_url", "connector_url"]
     )]
     pub(crate) config: Option<PathBuf>,
 
-    /// Where the bot takes activities, such as http://127.0.0.1:3978/api/messages
+    /// Where the bot takes activities, such as http://127.0.0.1:3978/api/messages. It runs without an app id
     #[arg(long, value_name = "URL")]
     pub(crate) bot: Option<Url>,
 
@@ -143,32 +167,4 @@ pub(crate) struct CheckFlags {
     /// Keep what can be read of this conversation and make it usable again. Make a copy of the folder first.
     #[arg(long, value_name = "CONVERSATION")]
     pub(crate) repair: Vec<ConversationId>,
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        Arguments::try_parse_from(line.split(' '))
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn serve_takes_a_file_or_flags_but_not_both() {
-        assert!(parse("landline serve --config landline.toml").is_ok());
-        assert!(
-            parse("landline serve --bot http://localhost:3978/api/messages --listen 127.0.0.1:1").is_ok()
-        );
-        assert!(parse("landline serve").is_err());
-        assert!(parse("landline serve --config landline.toml --bot http://localhost/").is_err());
-        assert!(parse("landline serve --config landline.toml --listen 127.0.0.1:1").is_err());
-        assert!(parse("landline serve --bot not-a-url").is_err());
-    }
 }

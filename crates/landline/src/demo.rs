@@ -6,7 +6,6 @@
 //! Not here: how the server is started (`serve`).
 
 mod bot;
-mod http_client;
 mod page;
 mod replies;
 
@@ -47,7 +46,7 @@ pub(crate) async fn run(flags: DemoFlags) -> anyhow::Result<ExitCode> {
 
 fn configuration(base: &str, data: PathBuf, secret: &SiteSecret) -> anyhow::Result<Config> {
     let flags = OneBot {
-        endpoint: format!("{base}{}", bot::PATH).parse()?,
+        endpoint: Some(format!("{base}{}", bot::PATH).parse()?),
         listen: None,
         admin: None,
         data: Some(data),

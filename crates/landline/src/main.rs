@@ -9,17 +9,28 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod admin;
 mod banner;
+mod bot_command;
 mod check;
 mod cli;
 mod config_command;
 mod demo;
 mod exit;
+mod http_client;
+mod key_command;
+mod limits;
 mod listeners;
 mod logging;
+mod outbox_command;
 mod output;
+mod secret_command;
+mod secret_input;
 mod serve;
+mod settings;
 mod signals;
+mod site_command;
+mod table;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
@@ -39,6 +50,11 @@ fn run(arguments: cli::Arguments) -> anyhow::Result<ExitCode> {
         match arguments.command {
             cli::Command::Serve(flags) => serve::run(*flags).await,
             cli::Command::Demo(flags) => demo::run(flags).await,
+            cli::Command::Bot(arguments) => bot_command::run(*arguments).await,
+            cli::Command::Site(arguments) => site_command::run(arguments).await,
+            cli::Command::Secret(arguments) => secret_command::run(arguments).await,
+            cli::Command::Key(arguments) => key_command::run(arguments).await,
+            cli::Command::Outbox(arguments) => outbox_command::run(arguments).await,
             cli::Command::Config(command) => config_command::run(command),
             cli::Command::Check(flags) => check::run(flags).await,
             cli::Command::Version => {

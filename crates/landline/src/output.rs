@@ -11,6 +11,12 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     }
 }
 
+/// A remark on stderr, where it is not in the way of what stdout is for.
+pub(crate) fn note(text: &str) {
+    // With stderr gone, there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "landline: {text}");
+}
+
 /// Why the command ends, on stderr: the error, then what caused it.
 pub(crate) fn explain(error: &anyhow::Error) {
     let mut text = error.to_string();

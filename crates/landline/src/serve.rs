@@ -34,17 +34,14 @@ pub(crate) async fn run(flags: ServeFlags) -> anyhow::Result<ExitCode> {
 /// Reads the file, or makes a configuration of the flags.
 fn config_of(flags: ServeFlags) -> anyhow::Result<Config> {
     let environment = |name: &str| std::env::var(name).ok();
-    let config = match (flags.config, flags.bot) {
-        (Some(file), _) => Config::load(&file, &environment)
-            .map_err(|error| WrongConfiguration(format!("{}: {error}", file.display())))?,
-        (None, Some(endpoint)) => {
-            let ServeFlags { listen, admin, data, public_url, connector_url, .. } = flags;
-            let flags = OneBot { endpoint, listen, admin, data, public_url, connector_url };
-            Config::one_bot(flags, &environment).map_err(|error| WrongConfiguration(error.to_string()))?
-        }
-        (None, None) => return Err(WrongConfiguration("say --config FILE or --bot URL".into()).into()),
-    };
-    Ok(config)
+    if let Some(file) = flags.config {
+        return Config::load(&file, &environment)
+            .map_err(|error| WrongConfiguration(format!("{}: {error}", file.display())).into());
+    }
+    let ServeFlags { bot: endpoint, listen, admin, data, public_url, connector_url, .. } = flags;
+    let flags = OneBot { endpoint, listen, admin, data, public_url, connector_url };
+    let config = Config::one_bot(flags, &environment);
+    config.map_err(|error| WrongConfiguration(error.to_string()).into())
 }
 
 /// Starts a server with the clock and the randomness of the machine.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use landline_auth::SiteSecret;
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
@@ -65,21 +66,7 @@ pub(super) fn resolve(
 }
 
 pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Config, ConfigError> {
-    check_endpoint(&flags.endpoint).map_err(|why| ConfigError::new("--bot", why.to_string()))?;
-    let name = |what, name: &str| ConfigError::new(what, format!("{name:?} is no name"));
-    let bot: BotName = ONLY_BOT.parse().map_err(|_| name("bots", ONLY_BOT))?;
-    let site: SiteName = ONLY_SITE.parse().map_err(|_| name("sites", ONLY_SITE))?;
-    let is_set = environment(SECRET_VARIABLE).is_some_and(|value| !value.is_empty());
-    let secret = Sources {
-        key: SECRET_VARIABLE.into(),
-        value: None,
-        file: None,
-        variable: is_set.then_some(SECRET_VARIABLE),
-    };
-    let secret = secret
-        .resolve(Path::new(""), environment)
-        .map_err(|error| ConfigError { at: Some(SECRET_VARIABLE.into()), ..error })?;
-    check(Config {
+    let mut config = Config {
         listen: flags.listen.map_or_else(|| address("--listen", DEFAULT_LISTEN), Ok)?,
         admin: flags.admin.map_or_else(|| address("--admin", DEFAULT_ADMIN), Ok)?,
         data: flags.data.unwrap_or_else(|| DEFAULT_DATA.into()),
@@ -87,19 +74,40 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
         connector_url: flags.connector_url.map(|url| check_base_url("--connector-url", url)).transpose()?,
         trusted_proxies: Vec::new(),
         admin_token: None,
-        bots: vec![bots::plain(bot.clone(), flags.endpoint)],
-        sites: vec![SiteConfig {
-            name: site,
+        bots: Vec::new(),
+        sites: Vec::new(),
+        trusted_issuers: Vec::new(),
+        limits: Limits::default(),
+    };
+    if let Some(endpoint) = flags.endpoint {
+        check_endpoint(&endpoint).map_err(|why| ConfigError::new("--bot", why.to_string()))?;
+        let name = |what, name: &str| ConfigError::new(what, format!("{name:?} is no name"));
+        let bot: BotName = ONLY_BOT.parse().map_err(|_| name("bots", ONLY_BOT))?;
+        config.bots.push(bots::plain(bot.clone(), endpoint));
+        config.sites.push(SiteConfig {
+            name: ONLY_SITE.parse().map_err(|_| name("sites", ONLY_SITE))?,
             bot,
-            secret,
+            secret: only_secret(environment)?,
             second_secret: None,
             token_lifetime: DEFAULT_TOKEN_LIFETIME,
             empty_watermark_is_history: true,
             retention: DEFAULT_RETENTION,
-        }],
-        trusted_issuers: Vec::new(),
-        limits: Limits::default(),
-    })
+        });
+    }
+    check(config)
+}
+
+fn only_secret(environment: Environment<'_>) -> Result<Option<SiteSecret>, ConfigError> {
+    let is_set = environment(SECRET_VARIABLE).is_some_and(|value| !value.is_empty());
+    let secret = Sources {
+        key: SECRET_VARIABLE.into(),
+        value: None,
+        file: None,
+        variable: is_set.then_some(SECRET_VARIABLE),
+    };
+    secret
+        .resolve(Path::new(""), environment)
+        .map_err(|error| ConfigError { at: Some(SECRET_VARIABLE.into()), ..error })
 }
 
 /// What concerns more than one key.

@@ -370,7 +370,7 @@ fn a_shutdown_must_not_be_shorter_than_the_bots_deadline() {
 #[test]
 fn flags_make_one_bot_and_one_site() {
     let flags = OneBot {
-        endpoint: "http://127.0.0.1:3978/api/messages".parse().unwrap(),
+        endpoint: "http://127.0.0.1:3978/api/messages".parse().ok(),
         listen: Some("127.0.0.1:8080".parse().unwrap()),
         admin: None,
         data: Some("data".into()),
@@ -393,7 +393,7 @@ fn flags_make_one_bot_and_one_site() {
     let error = Config::one_bot(flags.clone(), &short).unwrap_err().to_string();
     assert!(error.starts_with("LANDLINE_SECRET: "), "{error}");
 
-    let forbidden = OneBot { endpoint: "http://169.254.169.254/".parse().unwrap(), ..flags };
+    let forbidden = OneBot { endpoint: "http://169.254.169.254/".parse().ok(), ..flags };
     assert!(Config::one_bot(forbidden, &no_environment).unwrap_err().to_string().starts_with("--bot: "));
 }
 

@@ -12,8 +12,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::http_client::HttpClient;
 use super::replies::{Reply, replies_to};
+use crate::http_client::HttpClient;
 
 /// Where it is.
 pub(super) const PATH: &str = "/demo/bot/messages";
@@ -43,7 +43,7 @@ async fn take(State(bot): State<Bot>, body: Bytes) -> StatusCode {
         if let Reply { after: Some(pause), .. } = reply {
             tokio::time::sleep(pause).await;
         }
-        let sent = bot.http.post(&address, None, &complete(reply.activity, &activity)).await;
+        let sent = bot.http.post_here(&address, None, &complete(reply.activity, &activity)).await;
         match sent {
             Ok((status, _)) if status.is_success() => {}
             Ok((status, answer)) => {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::http_client::HttpClient;
+use crate::http_client::HttpClient;
 
 // `const BUNDLE: Option<&[u8]>`: Web Chat as npm brings it, if it was there when this was built.
 include!(concat!(env!("OUT_DIR"), "/webchat_bundle.rs"));
@@ -89,7 +89,7 @@ async fn token(State(page): State<Page>, before: Option<Json<Before>>) -> Respon
     if let Some(conversation) = before.conversation_id {
         body["conversationId"] = Value::String(conversation);
     }
-    match page.http.post(&page.generate, Some(page.secret.expose()), &body).await {
+    match page.http.post_here(&page.generate, Some(page.secret.expose()), &body).await {
         Ok((status, mut answer)) => {
             answer["userId"] = Value::String(user);
             (status, Json(answer)).into_response()

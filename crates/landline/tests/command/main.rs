@@ -9,3 +9,5 @@ mod ending;
 mod process;
 mod serve;
 mod sockets;
+mod stub;
+mod unhappy;

@@ -15,7 +15,13 @@ pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 pub(crate) fn landline(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_landline"));
-    command.args(arguments).env_remove("LANDLINE_SECRET").env_remove("LANDLINE_LOG").stdin(Stdio::null());
+    command
+        .args(arguments)
+        .env_remove("LANDLINE_SECRET")
+        .env_remove("LANDLINE_LOG")
+        .env_remove("LANDLINE_ADMIN_TOKEN")
+        .env_remove("LANDLINE_BOT_CREDENTIAL")
+        .stdin(Stdio::null());
     command
 }
 

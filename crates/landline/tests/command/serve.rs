@@ -112,7 +112,6 @@ fn a_configuration_that_is_wrong() {
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.stderr.contains("listne") && ended.stderr.contains(&path), "{}", ended.stderr);
     }
-    assert_eq!(run(&["serve"]).code, Some(2));
     assert_eq!(run(&["serve", "--bot", "http://169.254.169.254/"]).code, Some(2));
     assert_eq!(run(&["--log-level", "a=b=c", "version"]).code, Some(2));
     assert_eq!(run(&["config", "check", "/does/not/exist"]).code, Some(2));

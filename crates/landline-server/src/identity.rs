@@ -8,13 +8,16 @@
 //! Not here: what a token says and what a signature is (`landline_auth`), which routes ask for one
 //! (`connector_api::credentials`), who rotates (`admin_api`).
 
+mod client_credentials;
 mod documents;
+mod issue;
 mod keys;
+mod managed_identity;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use landline_auth::{BotIdentity, BotTokenError, TrustedIssuer, verify_bot_token};
 use landline_protocol::Timestamp;
 
@@ -62,4 +65,6 @@ pub fn routes() -> Router<App> {
         .route("/v1/.well-known/keys", get(documents::keys))
         .route("/{tenant}/discovery/v2.0/keys", get(documents::keys))
         .route("/{tenant}/v2.0/.well-known/openid-configuration", get(documents::tenant))
+        .route("/msi/token", get(managed_identity::token))
+        .route("/{tenant}/oauth2/v2.0/token", post(client_credentials::token))
 }

@@ -135,3 +135,6 @@ pub const MAX_SCOPE_CHARS: usize = 512;
 
 /// How many tables of trusted issuers there may be, and how many issuers each names. Each has keys to be fetched.
 pub const MAX_TRUSTED_ISSUERS: usize = 16;
+
+/// The largest request for a token, in bytes: an app id, a secret and a scope fit several times.
+pub const TOKEN_REQUEST_BYTES: usize = 8 * 1024;

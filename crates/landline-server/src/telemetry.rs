@@ -5,4 +5,4 @@
 pub mod metrics;
 mod process;
 
-pub use metrics::{ActivityOrigin, BotRefused, DeliveryOutcome, Metrics, SocketClosed};
+pub use metrics::{ActivityOrigin, BotRefused, DeliveryOutcome, Metrics, SocketClosed, TokenWay};

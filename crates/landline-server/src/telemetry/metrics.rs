@@ -84,6 +84,20 @@ pub enum BotRefused {
     Capability,
 }
 
+/// How a bot asked for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum TokenWay {
+    /// As in an App Service.
+    ManagedIdentity,
+    /// By OAuth 2.
+    ClientCredentials,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenLabels {
+    way: TokenWay,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BotRefusedLabels {
     reason: BotRefused,
@@ -137,6 +151,8 @@ pub struct Metrics {
     polls_held: Counter,
     connections: Gauge,
     bots_refused: Family<BotRefusedLabels, Counter>,
+    tokens_issued: Family<TokenLabels, Counter>,
+    tokens_refused: Family<TokenLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -167,6 +183,8 @@ impl Metrics {
             polls_held: Counter::default(),
             connections: Gauge::default(),
             bots_refused: Family::default(),
+            tokens_issued: Family::default(),
+            tokens_refused: Family::default(),
         };
         metrics.register();
         metrics
@@ -213,6 +231,16 @@ impl Metrics {
             "Calls to the Connector API without the credentials of a bot, by reason",
             self.bots_refused.clone(),
         );
+        registry.register(
+            "bot_tokens_issued",
+            "Tokens issued to bots, by how they asked",
+            self.tokens_issued.clone(),
+        );
+        registry.register(
+            "bot_tokens_refused",
+            "Requests for a token that got none, by how it was asked",
+            self.tokens_refused.clone(),
+        );
     }
 
     /// A request was answered. The route is the template, or `unmatched`.
@@ -253,6 +281,16 @@ impl Metrics {
     /// A poll with `wait` found nothing at once and is being held.
     pub fn poll_held(&self) {
         self.polls_held.inc();
+    }
+
+    /// A bot got a token.
+    pub fn token_issued(&self, way: TokenWay) {
+        self.tokens_issued.get_or_create(&TokenLabels { way }).inc();
+    }
+
+    /// Somebody asked for a token and got none.
+    pub fn token_refused(&self, way: TokenWay) {
+        self.tokens_refused.get_or_create(&TokenLabels { way }).inc();
     }
 
     /// Somebody called the Connector API who is no bot of ours.
@@ -312,6 +350,8 @@ mod tests {
         metrics.delivery_finished(DeliveryOutcome::NotReached, Duration::from_secs(1));
         metrics.poll_held();
         metrics.bot_refused(BotRefused::Expired);
+        metrics.token_issued(TokenWay::ManagedIdentity);
+        metrics.token_refused(TokenWay::ClientCredentials);
 
         let page = metrics.render().unwrap();
         assert_line(&page, r#"landline_requests_total{route="/v3/directline/conversations",status="201"} 1"#);
@@ -323,6 +363,8 @@ mod tests {
         assert_line(&page, r#"landline_deliveries_total{outcome="NotReached"} 1"#);
         assert_line(&page, "landline_polls_held_total 1");
         assert_line(&page, r#"landline_bots_refused_total{reason="Expired"} 1"#);
+        assert_line(&page, r#"landline_bot_tokens_issued_total{way="ManagedIdentity"} 1"#);
+        assert_line(&page, r#"landline_bot_tokens_refused_total{way="ClientCredentials"} 1"#);
         assert_line(&page, "# EOF");
     }
 

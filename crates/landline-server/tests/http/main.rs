@@ -10,6 +10,8 @@ mod connector_tokens;
 mod cors;
 mod damage;
 mod errors;
+mod identity;
+mod identity_tokens;
 mod live;
 mod lossless;
 mod poll;

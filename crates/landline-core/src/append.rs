@@ -10,13 +10,13 @@
 
 use std::sync::Arc;
 
-use landline_protocol::{Activity, ActivityId, ConversationId, Position, Timestamp, UserId};
+use landline_protocol::{Activity, ActivityId, ConversationId, Position, Timestamp};
 
 use tokio::time::Instant;
 
 use crate::conversations::Conversations;
 use crate::delivery::{Before, Turn};
-use crate::facts::Facts;
+use crate::facts::{Change, Facts};
 use crate::hub::Topic;
 use crate::limits::APPEND_TRIES;
 use crate::store::{
@@ -75,8 +75,8 @@ pub(crate) struct Entry {
     /// At least one.
     pub(crate) drafts: Vec<Draft>,
     pub(crate) key: Option<IdempotencyKey>,
-    /// A user who joins with it; nothing is appended where the bot knows of them.
-    pub(crate) joins: Option<UserId>,
+    /// What changes with it. Where who joins or leaves did so before, nothing is appended.
+    pub(crate) change: Option<Change>,
 }
 
 /// What was logged and is durable.
@@ -94,7 +94,7 @@ pub(crate) enum Outcome {
     Logged(Vec<Logged>),
     /// The key was seen; the first send has this id.
     Repeat(ActivityId),
-    /// The user who was to join is a member already.
+    /// Who was to join or to leave did so before.
     Known,
 }
 
@@ -114,10 +114,11 @@ impl Conversations {
             }
             let (sealed, written, generation) = {
                 let mut door = topic.door();
-                let facts = match &entry.joins {
+                let facts = match &entry.change {
                     None => None,
-                    Some(user) => match door.facts.joined_by(user) {
-                        Some(joined) => Some(joined),
+                    Some(named @ Change::Named(_)) => door.facts.after(named),
+                    Some(change @ (Change::Joins(_) | Change::Leaves(_))) => match door.facts.after(change) {
+                        Some(changed) => Some(changed),
                         None => return Ok(Outcome::Known),
                     },
                 };

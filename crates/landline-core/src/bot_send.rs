@@ -10,7 +10,7 @@ use crate::append::{Draft, Entry, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::hub::Topic;
 use crate::limits::MAX_STREAM_ID_BYTES;
-use crate::store::{Audience, PageLimit, StoreError};
+use crate::store::{Audience, PageLimit, ReadError, Record, StoreError};
 use crate::transient;
 
 /// Why a bot's activity was not, or not certainly, logged.
@@ -64,10 +64,7 @@ impl Conversations {
         reply_to: Option<String>,
     ) -> Result<String, BotSendError> {
         let kind = activity.kind().ok_or(BotSendError::Missing("type"))?;
-        let topic = self.topic(&conversation).await.map_err(|e| NotLogged::from(Unavailable::from(e)))?;
-        if topic.door().facts().bot != bot {
-            return Err(NotLogged::from(Unavailable::NotFound).into());
-        }
+        let topic = self.topic_of(&bot, &conversation).await.map_err(NotLogged::from)?;
         activity.set_from(bot.as_str(), "bot");
         self.set_reply_to(&topic, &mut activity, reply_to).await;
         let info = activity.stream_info();
@@ -87,7 +84,7 @@ impl Conversations {
         // No client ever sees a conversationUpdate, whoever sends it.
         let audience = if kind == "conversationUpdate" { Audience::Bot } else { Audience::Everyone };
         let draft = Draft { activity, audience, to_bot: false };
-        let entry = Entry { drafts: vec![draft], key: None, joins: None };
+        let entry = Entry { drafts: vec![draft], key: None, change: None };
         match self.append(&topic, &entry).await.map_err(NotLogged::from)? {
             Outcome::Logged(logged) => Ok(logged.into_iter().map(|logged| logged.id.to_string()).collect()),
             Outcome::Repeat(id) => Ok(id.to_string()),
@@ -121,6 +118,16 @@ impl Conversations {
 
     /// Whether clients can see a record there. When in doubt, not: a reply without a reference is still a reply.
     async fn is_visible(&self, topic: &Topic, position: Position) -> bool {
+        let record = self.record_at(topic, position).await;
+        record.is_ok_and(|record| record.is_some_and(|record| record.audience == Audience::Everyone))
+    }
+
+    /// What the log holds at a position; `None` where it holds nothing there.
+    pub(crate) async fn record_at(
+        &self,
+        topic: &Topic,
+        position: Position,
+    ) -> Result<Option<Record>, Unavailable> {
         let before = Position::new(position.get().saturating_sub(1));
         let one = PageLimit { records: 1, bytes: 1 };
         let in_memory = topic.ring().read(before, one);
@@ -128,10 +135,11 @@ impl Conversations {
             Some(records) => records,
             None => match self.store().read(&topic.id, before, one).await {
                 Ok(page) => page.records,
-                Err(_) => return false,
+                Err(ReadError::PastTail { .. }) => Vec::new(),
+                Err(error) => return Err(error.into()),
             },
         };
-        records.first().is_some_and(|r| r.position == position && r.audience == Audience::Everyone)
+        Ok(records.into_iter().find(|record| record.position == position))
     }
 }
 

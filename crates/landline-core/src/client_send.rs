@@ -9,8 +9,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::append::{Draft, Entry, Logged, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::delivery::{Again, Delivered, Job, Turn, outcome};
+use crate::facts::Change;
 use crate::hub::Topic;
-use crate::limits::MAX_IDEMPOTENCY_KEY_BYTES;
+use crate::limits::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_MEMBER_NAME_BYTES};
 use crate::store::{Audience, IdempotencyKey, ReadError, StoreError};
 use crate::transient;
 
@@ -114,7 +115,7 @@ impl Conversations {
         }
         let draft = Draft { activity, audience: Audience::Everyone, to_bot: true };
         match self
-            .append(&topic, &Entry { drafts: vec![draft], key, joins: None })
+            .append(&topic, &Entry { drafts: vec![draft], key, change: Some(Change::Named(user)) })
             .await
             .map_err(NotLogged::from)?
         {
@@ -172,7 +173,7 @@ impl Conversations {
 
 /// Who speaks: the user of the token, or else whom the client names. Never the bot.
 fn sender(send: &ClientSend, bot: &str) -> Result<ChannelAccount, SendError> {
-    let user = match &send.user {
+    let mut user = match &send.user {
         Some(user) => user.clone(),
         None => {
             let id = send.activity.from_id().ok_or(SendError::Missing("from.id"))?;
@@ -184,6 +185,8 @@ fn sender(send: &ClientSend, bot: &str) -> Result<ChannelAccount, SendError> {
     if user.id.as_str() == bot {
         return Err(SendError::NotAllowed("from.id is the bot's; clients may not speak for it".into()));
     }
+    let name = || send.activity.from_name().filter(|name| name.len() <= MAX_MEMBER_NAME_BYTES);
+    user.name = user.name.or_else(name);
     Ok(user)
 }
 

@@ -147,6 +147,17 @@ impl Conversations {
         self.inner.hub.open(conversation).await
     }
 
+    /// A conversation of this bot. Another bot's is not found, as one that never was.
+    pub(crate) async fn topic_of(
+        &self,
+        bot: &BotName,
+        conversation: &ConversationId,
+    ) -> Result<Arc<Topic>, Unavailable> {
+        let topic = self.topic(conversation).await?;
+        let is_theirs = topic.door().facts().bot == *bot;
+        is_theirs.then_some(topic).ok_or(Unavailable::NotFound)
+    }
+
     pub(crate) fn hub(&self) -> &Hub {
         &self.inner.hub
     }

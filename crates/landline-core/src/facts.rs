@@ -1,13 +1,15 @@
 //! What is kept about a conversation beside its records.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use landline_protocol::{BotName, ConversationId, SiteName, Timestamp, UserId};
+use landline_protocol::{BotName, ChannelAccount, ConversationId, SiteName, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_MEMBERS;
 use crate::store::Damage;
 
-/// Written with the conversation, and again whenever somebody joins.
+/// Written with the conversation, and again whenever somebody joins or leaves, or says what they are called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The site whose clients take part.
@@ -26,6 +28,20 @@ pub struct Facts {
     pub locale: Option<String>,
     /// The users of whom the bot was told, in the order in which they came.
     pub members: Vec<UserId>,
+    /// What members are called, where known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<UserId, String>,
+}
+
+/// A change of who takes part.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// A user of whom the bot does not know.
+    Joins(ChannelAccount),
+    /// A member whom the bot removes.
+    Leaves(UserId),
+    /// A member may have said for the first time what they are called.
+    Named(ChannelAccount),
 }
 
 impl Facts {
@@ -41,14 +57,62 @@ impl Facts {
         })
     }
 
-    /// These facts with one more member; `None` where the bot was told already, or of so many others that it is
-    /// not told of any more.
-    pub(crate) fn joined_by(&self, user: &UserId) -> Option<Self> {
-        if self.members.len() >= MAX_MEMBERS || self.members.contains(user) {
+    /// What a member is called, where known.
+    pub fn name_of(&self, user: &UserId) -> Option<&str> {
+        let first = self.user_name.as_deref().filter(|_| self.user.as_ref() == Some(user));
+        self.names.get(user).map(String::as_str).or(first)
+    }
+
+    /// These facts after a change; `None` where nothing changes: who joins is a member already, or one too many, so
+    /// that the bot is not told of them; who leaves is none; who is named was named before.
+    pub(crate) fn after(&self, change: &Change) -> Option<Self> {
+        let user = match change {
+            Change::Joins(user) | Change::Named(user) => &user.id,
+            Change::Leaves(user) => user,
+        };
+        let is_member = self.members.contains(user);
+        let changes = match change {
+            Change::Joins(_) => !is_member && self.members.len() < MAX_MEMBERS,
+            Change::Leaves(_) => is_member,
+            Change::Named(named) => is_member && named.name.is_some() && self.name_of(user).is_none(),
+        };
+        if !changes {
             return None;
         }
-        let mut joined = self.clone();
-        joined.members.push(user.clone());
-        Some(joined)
+        let mut after = self.clone();
+        match change {
+            Change::Joins(_) => after.members.push(user.clone()),
+            Change::Leaves(_) => after.members.retain(|member| member != user),
+            Change::Named(_) => {}
+        }
+        match change {
+            Change::Joins(ChannelAccount { name: Some(name), .. })
+            | Change::Named(ChannelAccount { name: Some(name), .. }) => {
+                after.names.insert(user.clone(), name.clone());
+            }
+            Change::Joins(_) | Change::Named(_) => {}
+            Change::Leaves(_) => {
+                after.names.remove(user);
+            }
+        }
+        Some(after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_of_earlier_versions_are_read() {
+        let written = br#"{"site":"s","bot":"b","created":7,"user":"ann","members":["ann","bob"]}"#;
+        let facts = Facts::from_bytes(&"c".parse().unwrap(), written).unwrap();
+        assert_eq!((facts.members.len(), facts.names.len(), facts.user_name.clone()), (2, 0, None));
+        assert_eq!(facts.to_bytes(), written.as_slice(), "and what is not known is not written");
+        let written =
+            br#"{"site":"s","bot":"b","created":7,"user":"ann","user_name":"Ann","members":["ann"]}"#;
+        let facts = Facts::from_bytes(&"c".parse().unwrap(), written).unwrap();
+        assert_eq!(facts.name_of(&"ann".parse().unwrap()), Some("Ann"));
+        assert_eq!(facts.name_of(&"bob".parse().unwrap()), None);
     }
 }

@@ -97,6 +97,9 @@ pub(crate) const FOLLOW_POLL_MAX: Duration = Duration::from_secs(16);
 /// Of how many users a bot is told by `conversationUpdate` in one conversation.
 pub(crate) const MAX_MEMBERS: usize = 256;
 
+/// The longest name of a member that is kept, in bytes.
+pub(crate) const MAX_MEMBER_NAME_BYTES: usize = 256;
+
 /// How often an append is made again because another one came first. Each time, at least one other got through.
 pub(crate) const APPEND_TRIES: usize = 32;
 

@@ -1,14 +1,16 @@
 //! How a conversation begins, and how the bot hears who is in it.
 
+use std::collections::BTreeMap;
+
 use landline_protocol::{
-    Activity, ActivityId, BotName, ChannelAccount, ConversationId, Position, RawObject, SiteName,
+    Activity, ActivityId, BotName, ChannelAccount, ConversationId, Position, RawObject, SiteName, UserId,
 };
 use tokio::time::Instant;
 
 use crate::append::{Draft, Entry, Logged, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::delivery::{Again, Job, Turn};
-use crate::facts::Facts;
+use crate::facts::{Change, Facts};
 use crate::hub::Topic;
 use crate::store::{Audience, Create, Created, DeliveryState, NewRecord, StoreError};
 
@@ -59,6 +61,7 @@ impl Conversations {
             user_name: start.user.as_ref().and_then(|user| user.name.clone()),
             locale: start.locale,
             members: start.user.iter().map(|user| user.id.clone()).collect(),
+            names: BTreeMap::new(),
         };
         let id = ActivityId { conversation: start.conversation.clone(), position: Position::new(1) };
         let bot = ChannelAccountJson { id: facts.bot.as_str(), name: None };
@@ -103,18 +106,29 @@ impl Conversations {
     /// Tells the bot of a user who has not been in the conversation before.
     pub(crate) async fn ensure_member(&self, topic: &Topic, user: &ChannelAccount) -> Result<(), NotLogged> {
         let facts = topic.door().facts();
-        if facts.joined_by(&user.id).is_none() {
+        let change = Change::Joins(user.clone());
+        if facts.after(&change).is_none() {
             return Ok(());
         }
         let activity = conversation_update(&facts, [Some(ChannelAccountJson::of(user)), None]);
-        let draft = Draft { activity, audience: Audience::Bot, to_bot: true };
-        let entry = Entry { drafts: vec![draft], key: None, joins: Some(user.id.clone()) };
-        if let Outcome::Logged(logged) = self.append(topic, &entry).await? {
-            for logged in logged {
-                self.deliver_beside(topic, logged);
-            }
-        }
+        self.log_change(topic, activity, change).await?;
         Ok(())
+    }
+
+    /// Logs who came or went, and brings it to the bot; `false` where that was so before.
+    pub(crate) async fn log_change(
+        &self,
+        topic: &Topic,
+        activity: Activity,
+        change: Change,
+    ) -> Result<bool, NotLogged> {
+        let draft = Draft { activity, audience: Audience::Bot, to_bot: true };
+        let entry = Entry { drafts: vec![draft], key: None, change: Some(change) };
+        let Outcome::Logged(logged) = self.append(topic, &entry).await? else { return Ok(false) };
+        for logged in logged {
+            self.deliver_beside(topic, logged);
+        }
+        Ok(true)
     }
 
     /// Delivers without anybody waiting for the outcome.
@@ -134,6 +148,15 @@ impl Conversations {
             _permit: permit,
         });
     }
+}
+
+/// The activity by which a bot hears that a member is gone: the bot's own doing.
+pub(crate) fn removal(facts: &Facts, removed: &UserId) -> Activity {
+    let mut activity = Activity::of_type("conversationUpdate");
+    let member = ChannelAccountJson { id: removed.as_str(), name: facts.name_of(removed) };
+    activity.properties_mut().set_objects("membersRemoved", &[member.to_object()]);
+    activity.set_from(facts.bot.as_str(), "bot");
+    activity
 }
 
 struct ChannelAccountJson<'a> {

@@ -118,6 +118,11 @@ impl Activity {
         self.properties.object("from")?.text("id").filter(|id| !id.is_empty())
     }
 
+    /// `from.name`.
+    pub fn from_name(&self) -> Option<String> {
+        self.properties.object("from")?.text("name").filter(|name| !name.is_empty())
+    }
+
     /// `channelData.clientActivityID`: what a client calls this activity. Web Chat sets it on each.
     pub fn client_activity_id(&self) -> Option<String> {
         self.properties.object("channelData")?.text("clientActivityID").filter(|id| !id.is_empty())

@@ -6,6 +6,7 @@
 mod deliver;
 mod follow;
 mod live;
+mod members;
 mod retain;
 mod send;
 mod start;

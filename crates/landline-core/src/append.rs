@@ -4,7 +4,8 @@
 //! many of them share one write to disk. The store has the last word: where it disagrees about the tail, the door
 //! is opened anew from what the store says and the append is made again.
 //!
-//! Invariant: timestamps within a conversation never go back; ids are made of positions.
+//! Invariant: the times of records never go back within a conversation; ids are made of positions, and what replaces
+//! something has the id of that.
 //!
 //! Not here: what may be appended (`client_send`, `bot_send`), who is told (`hub`, `delivery`).
 
@@ -67,6 +68,29 @@ pub(crate) struct Draft {
     pub(crate) audience: Audience,
     /// Whether the bot is to get it.
     pub(crate) to_bot: bool,
+    /// When it was said, where that is not now.
+    pub(crate) said: Option<Timestamp>,
+    /// Which draft of the same append it replies to, by index.
+    pub(crate) replies_to: Option<usize>,
+    /// The activity whose content it replaces, and whose id it therefore has.
+    pub(crate) replaces: Option<ActivityId>,
+}
+
+impl Draft {
+    /// Something that a client says.
+    pub(crate) fn of_client(activity: Activity) -> Self {
+        Self { to_bot: true, ..Self::of_bot(activity, Audience::Everyone) }
+    }
+
+    /// Something that a bot says.
+    pub(crate) fn of_bot(activity: Activity, audience: Audience) -> Self {
+        Self { activity, audience, to_bot: false, said: None, replies_to: None, replaces: None }
+    }
+
+    /// Something that the bot alone is told.
+    pub(crate) fn for_bot(activity: Activity) -> Self {
+        Self { to_bot: true, ..Self::of_bot(activity, Audience::Bot) }
+    }
 }
 
 /// One append.
@@ -188,7 +212,11 @@ impl Door {
         for draft in &entry.drafts {
             let id = ActivityId { conversation: topic.id.clone(), position };
             let mut activity = draft.activity.clone();
-            activity.stamp(&id.to_string(), &topic.id, time);
+            let shown_id = draft.replaces.as_ref().unwrap_or(&id);
+            activity.stamp(&shown_id.to_string(), &topic.id, draft.said.unwrap_or(time));
+            if let Some(replied) = draft.replies_to.and_then(|index| sealed.logged.get(index)) {
+                activity.properties_mut().set_text("replyToId", &replied.id.to_string());
+            }
             let body = activity.to_json();
             sealed.records.push(Record {
                 position,
@@ -196,7 +224,7 @@ impl Door {
                 time,
                 audience: draft.audience,
                 body,
-                replaces: None,
+                replaces: draft.replaces.as_ref().map(|root| root.position),
                 replaced_by: None,
             });
             sealed.deliveries.push(draft.to_bot.then_some(DeliveryState::Pending));

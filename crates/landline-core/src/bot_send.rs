@@ -81,12 +81,15 @@ impl Conversations {
             }
             activity.set_stream_info(&info);
         }
-        // No client ever sees a conversationUpdate, whoever sends it.
-        let audience = if kind == "conversationUpdate" { Audience::Bot } else { Audience::Everyone };
-        let draft = Draft { activity, audience, to_bot: false };
-        let entry = Entry { drafts: vec![draft], key: None, change: None };
-        match self.append(&topic, &entry).await.map_err(NotLogged::from)? {
-            Outcome::Logged(logged) => Ok(logged.into_iter().map(|logged| logged.id.to_string()).collect()),
+        let draft = Draft::of_bot(activity, audience_of(&kind));
+        self.log_drafts(&topic, vec![draft]).await
+    }
+
+    /// Appends what a bot says; returns the id of the last.
+    pub(crate) async fn log_drafts(&self, topic: &Topic, drafts: Vec<Draft>) -> Result<String, BotSendError> {
+        let entry = Entry { drafts, key: None, change: None };
+        match self.append(topic, &entry).await.map_err(NotLogged::from)? {
+            Outcome::Logged(logged) => Ok(logged.last().map(|last| last.id.to_string()).unwrap_or_default()),
             Outcome::Repeat(id) => Ok(id.to_string()),
             Outcome::Known => Ok(String::new()),
         }
@@ -141,6 +144,11 @@ impl Conversations {
         };
         Ok(records.into_iter().find(|record| record.position == position))
     }
+}
+
+/// No client ever sees a conversationUpdate, whoever sends it.
+pub(crate) fn audience_of(kind: &str) -> Audience {
+    if kind == "conversationUpdate" { Audience::Bot } else { Audience::Everyone }
 }
 
 /// Chunks have the name of their answer for an id: one that is the id of something that is logged would take its place

@@ -12,7 +12,7 @@ use crate::delivery::{Again, Delivered, Job, Turn, outcome};
 use crate::facts::Change;
 use crate::hub::Topic;
 use crate::limits::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_MEMBER_NAME_BYTES};
-use crate::store::{Audience, IdempotencyKey, ReadError, StoreError};
+use crate::store::{IdempotencyKey, ReadError, StoreError};
 use crate::transient;
 
 /// An activity from a client.
@@ -113,7 +113,7 @@ impl Conversations {
             let (id, activity) = transient::send(&topic, self.entropy(), self.now(), activity);
             return self.answer(job(id, None, activity, Turn::alone(), Again::NotLogged)).await;
         }
-        let draft = Draft { activity, audience: Audience::Everyone, to_bot: true };
+        let draft = Draft::of_client(activity);
         match self
             .append(&topic, &Entry { drafts: vec![draft], key, change: Some(Change::Named(user)) })
             .await

@@ -97,6 +97,21 @@ pub(crate) const FOLLOW_POLL_MAX: Duration = Duration::from_secs(16);
 /// Of how many users a bot is told by `conversationUpdate` in one conversation.
 pub(crate) const MAX_MEMBERS: usize = 256;
 
+/// How many activities a bot may upload at a time.
+pub const MAX_TRANSCRIPT_ACTIVITIES: usize = 500;
+
+/// How many bytes a bot may upload at a time; each activity is also bound by [`Limits::activity_bytes`].
+pub const MAX_TRANSCRIPT_BYTES: usize = 1024 * 1024;
+
+/// How many of its conversations a bot is told at a time.
+pub(crate) const LISTED_CONVERSATIONS: usize = 100;
+
+/// How many members of them all, about.
+pub(crate) const LISTED_MEMBERS: usize = 2_000;
+
+/// At how many conversations is looked for that, those of other bots included.
+pub(crate) const LISTING_LOOKS_AT: usize = 2_048;
+
 /// The longest name of a member that is kept, in bytes.
 pub(crate) const MAX_MEMBER_NAME_BYTES: usize = 256;
 

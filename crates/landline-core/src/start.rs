@@ -122,8 +122,7 @@ impl Conversations {
         activity: Activity,
         change: Change,
     ) -> Result<bool, NotLogged> {
-        let draft = Draft { activity, audience: Audience::Bot, to_bot: true };
-        let entry = Entry { drafts: vec![draft], key: None, change: Some(change) };
+        let entry = Entry { drafts: vec![Draft::for_bot(activity)], key: None, change: Some(change) };
         let Outcome::Logged(logged) = self.append(topic, &entry).await? else { return Ok(false) };
         for logged in logged {
             self.deliver_beside(topic, logged);

@@ -103,6 +103,16 @@ impl Activity {
         self.some_text("type")
     }
 
+    /// The `id`.
+    pub fn id(&self) -> Option<String> {
+        self.some_text("id")
+    }
+
+    /// The `timestamp`; `None` also where it is none.
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        Timestamp::parse(&self.some_text("timestamp")?)
+    }
+
     /// The `deliveryMode`.
     pub fn delivery_mode(&self) -> Option<String> {
         self.some_text("deliveryMode")

@@ -24,6 +24,12 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Reads ISO 8601 with an offset from UTC, such as [`Self`] is spelled by bots of all kinds. What is below a
+    /// millisecond is cut off.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
+    }
+
     /// This moment and a while; stops at the end of time instead of wrapping.
     pub fn plus(self, while_: std::time::Duration) -> Self {
         let millis = i64::try_from(while_.as_millis()).unwrap_or(i64::MAX);
@@ -46,6 +52,20 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn read_as_bots_spell_it() {
+        for (text, millis) in [
+            ("2026-09-21T14:13:20.120Z", Some(1_790_000_000_120)),
+            ("2026-09-21T14:13:20.1209999Z", Some(1_790_000_000_120)),
+            ("2026-09-21T16:13:20+02:00", Some(1_790_000_000_000)),
+            ("2026-09-21T14:13:20.120", None),
+            ("2026-09-21", None),
+            ("now", None),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(Timestamp::as_millis), millis, "{text}");
+        }
+    }
 
     #[test]
     fn spelled_as_iso_8601() {

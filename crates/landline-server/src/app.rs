@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin_api::{self, Readiness, ReadinessState};
-use crate::bot_client::{Connector, HyperBotTransport};
+use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
 use crate::config::{Config, StoreLimits};
 use crate::directory::Directory;
 use crate::http::{ServeLimits, serve, with_layers};
@@ -131,7 +131,13 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
     let connector = Connector::default();
     let bots = match engines.bots {
         Some(bots) => bots,
-        None => http_to_bots(&directory, connector, &tasks, &shutdown).await?,
+        None => {
+            let keys = Arc::clone(&identity.keys);
+            let bots = http_to_bots(&directory, connector, keys, Arc::clone(&clock)).await?;
+            let (tidy, shutdown) = (Arc::clone(&bots), shutdown.clone());
+            tasks.spawn(async move { tidy.keep_tidy(shutdown).await });
+            bots
+        }
     };
     let conversations = Conversations::new(Parts {
         store: Arc::clone(&engines.log),
@@ -243,16 +249,14 @@ impl Running {
 async fn http_to_bots(
     directory: &Arc<Directory>,
     connector: Connector,
-    tasks: &TaskTracker,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<Arc<dyn BotTransport>> {
+    keys: Arc<IdentityHolder>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<HyperBotTransport>> {
     if directory.snapshot().bots.values().any(|bot| bot.endpoint.scheme() == "https") {
         connector.load_roots().await.context("cannot prepare to reach bots")?;
     }
-    let bots = Arc::new(HyperBotTransport::new(Arc::clone(directory), connector));
-    let (tidy, shutdown) = (Arc::clone(&bots), shutdown.clone());
-    tasks.spawn(async move { tidy.keep_tidy(shutdown).await });
-    Ok(bots)
+    let keys: CurrentKeys = Arc::new(move || keys.current());
+    Ok(Arc::new(HyperBotTransport::new(Arc::clone(directory), connector, keys, clock)))
 }
 
 /// Lets go of clients and bots once nothing that was accepted before the stop is under way, or has taken too long.

@@ -13,6 +13,7 @@
 //! Not here: when to try and when to try again (`landline_core`), which bots there are (`directory`).
 
 mod addresses;
+mod authorization;
 mod connector;
 mod endpoint;
 mod exchange;
@@ -26,16 +27,20 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use landline_core::{BotAnswer, BotFailure, BotRequest, BotTransport};
+use http::HeaderValue;
+use landline_core::{BotAnswer, BotFailure, BotRequest, BotTransport, Clock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use addresses::is_forbidden;
+pub use authorization::CurrentKeys;
 pub use connector::Connector;
 pub use endpoint::{EndpointError, check_endpoint};
 
 use crate::directory::Directory;
 use crate::limits::BOT_IDLE_TIME;
+use crate::outbound::Outbound;
+use authorization::Authorization;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use exchange::connect;
 use exchange::{exchange, to_http};
@@ -53,12 +58,21 @@ struct Shared {
     directory: Arc<Directory>,
     targets: Targets,
     connector: Connector,
+    authorization: Authorization,
 }
 
 impl HyperBotTransport {
-    /// Looks the bots up in this directory, at each call: they come, go and move while the server runs.
-    pub fn new(directory: Arc<Directory>, connector: Connector) -> Self {
-        Self { shared: Arc::new(Shared { directory, targets: Targets::default(), connector }) }
+    /// Looks the bots up in this directory, at each call: they come, go and move while the server runs. Bots with an
+    /// app id are shown tokens that these keys sign, at the time that this clock tells.
+    pub fn new(
+        directory: Arc<Directory>,
+        connector: Connector,
+        keys: CurrentKeys,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let authorization = Authorization::new(clock, keys, Outbound::new(connector.clone()));
+        let targets = Targets::default();
+        Self { shared: Arc::new(Shared { directory, targets, connector, authorization }) }
     }
 
     /// Closes kept connections that were idle for too long, and those of bots that went or moved, until `shutdown`; then closes all of them.
@@ -70,7 +84,9 @@ impl HyperBotTransport {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 _ = ticks.tick() => {
-                    self.shared.targets.keep(&self.shared.directory.snapshot(), Instant::now());
+                    let snapshot = self.shared.directory.snapshot();
+                    self.shared.targets.keep(&snapshot, Instant::now());
+                    self.shared.authorization.keep(&snapshot);
                 }
             }
         }
@@ -92,7 +108,14 @@ impl BotTransport for HyperBotTransport {
                 .targets
                 .at(&bot.name, &bot.endpoint)
                 .map_err(|why| BotFailure::NotReached(format!("bot {}: {why}", bot.name)))?;
-            attempt(&target, &shared.connector, request).await
+            let shown = shared
+                .authorization
+                .header(&bot, &request.service_url, request.deadline)
+                .await
+                .map_err(BotFailure::NotReached)?;
+            let answer = attempt(&target, &shared.connector, shown.as_ref(), request).await?;
+            shared.authorization.answered(&bot, shown.as_ref(), answer.status);
+            Ok(answer)
         })
     }
 }
@@ -101,6 +124,7 @@ impl BotTransport for HyperBotTransport {
 async fn attempt(
     target: &Target,
     connector: &Connector,
+    authorization: Option<&HeaderValue>,
     request: BotRequest,
 ) -> Result<BotAnswer, BotFailure> {
     let BotRequest { body, wanted, deadline, max_answer_bytes, .. } = request;
@@ -116,7 +140,7 @@ async fn attempt(
             None => connect(&target.endpoint, connector, deadline).await.map_err(BotFailure::NotReached)?,
         };
         line.watch.begin_request(was_kept);
-        let post = to_http(&target.endpoint, body.clone());
+        let post = to_http(&target.endpoint, authorization, body.clone());
         let failure = match exchange(&mut line, post, wanted, max_answer_bytes, deadline).await {
             Ok(exchanged) => {
                 if let Some(idle_time) = exchanged.keep_for {

@@ -88,7 +88,7 @@ pub struct Bot {
 }
 
 /// How a token is fetched with the bot's own credentials, as the Bot Framework Emulator does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutgoingCredentials {
     /// An OAuth 2.0 token endpoint.
     pub token_url: Url,

@@ -94,6 +94,25 @@ pub const BOT_RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// How much of an answer about keys or tokens is read: an issuer of many keys has some tens of KiB.
 pub const OUTBOUND_ANSWER_BYTES: usize = 1024 * 1024;
 
+/// How long a request for the token of a bot may take; shorter than the bot's deadline, so that there is time for
+/// another one.
+pub const TOKEN_FETCH_TIME: Duration = Duration::from_secs(5);
+
+/// How long a token endpoint that failed is left alone.
+pub const TOKEN_FAILURE_PAUSE: Duration = Duration::from_secs(3);
+
+/// The longest token that is shown to a bot: servers of bots take heads of 16 KiB.
+pub const FETCHED_TOKEN_BYTES: usize = 12 * 1024;
+
+/// How long before its end a fetched token is replaced, at most: clocks differ, and requests take time.
+pub const TOKEN_EARLY: Duration = Duration::from_secs(5 * 60);
+
+/// How long a fetched token is taken to live that does not say so.
+pub const TOKEN_LIFE_UNKNOWN: Duration = Duration::from_secs(5 * 60);
+
+/// How long a fetched token is kept at the most, whatever it says.
+pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// When to try again after a 503.
 pub const RETRY_AFTER: Duration = Duration::from_secs(2);
 

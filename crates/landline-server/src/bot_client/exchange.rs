@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, Request};
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use landline_core::{BotAnswer, Wanted};
 use tokio::time::{Instant, timeout_at};
@@ -76,11 +77,18 @@ pub(crate) async fn connect(
     timeout_at(give_up, connecting).await.unwrap_or_else(|_| Err("no connection came up in time".into()))
 }
 
-pub(super) fn to_http(endpoint: &Endpoint, body: Bytes) -> Request<Full<Bytes>> {
+pub(super) fn to_http(
+    endpoint: &Endpoint,
+    authorization: Option<&HeaderValue>,
+    body: Bytes,
+) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = endpoint.target.clone();
     *request.headers_mut() = endpoint.headers.clone();
+    if let Some(value) = authorization {
+        request.headers_mut().insert(AUTHORIZATION, value.clone());
+    }
     request
 }
 

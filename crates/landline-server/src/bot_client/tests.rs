@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use landline_auth::IdentityKeys;
 use landline_core::{DeliveryMode, Wanted};
 use landline_protocol::BotName;
+use landline_testkit::domain::ManualClock;
+use landline_testkit::in_process::keys::key;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,6 +21,7 @@ use bytes::Bytes;
 use super::raw_bot::{RawBot, read_request};
 
 mod answers;
+mod authorization;
 mod directory;
 mod kept_lines;
 mod not_reached;
@@ -34,7 +38,14 @@ fn transport_to(address: SocketAddr) -> HyperBotTransport {
 }
 
 fn transport(endpoint: &str) -> HyperBotTransport {
-    HyperBotTransport::new(directory([(bot(), endpoint)]), Connector::default())
+    transport_over(&directory([(bot(), endpoint)]), Connector::default())
+}
+
+fn transport_over(directory: &Arc<Directory>, connector: Connector) -> HyperBotTransport {
+    let clock = Arc::new(ManualClock::default());
+    let keys = Arc::new(IdentityKeys::new(key(0), clock.now()).unwrap());
+    let keys: CurrentKeys = Arc::new(move || Arc::clone(&keys));
+    HyperBotTransport::new(Arc::clone(directory), connector, keys, clock)
 }
 
 fn directory<const COUNT: usize>(bots: [(BotName, &str); COUNT]) -> Arc<Directory> {

@@ -13,7 +13,7 @@ async fn raw_bot() -> (RawBot, String) {
 async fn a_bot_that_moves_is_called_at_its_new_address() {
     let ((old, old_endpoint), (new, new_endpoint)) = (raw_bot().await, raw_bot().await);
     let directory = directory([(bot(), &old_endpoint)]);
-    let transport = HyperBotTransport::new(Arc::clone(&directory), Connector::default());
+    let transport = transport_over(&directory, Connector::default());
     post(&transport, b"{}", LATE).await.unwrap();
 
     directory.replace(snapshot([(bot(), &new_endpoint)]));
@@ -29,7 +29,7 @@ async fn a_bot_that_comes_is_called_and_one_that_went_is_not() {
     let ((_first, first), (_second, second)) = (raw_bot().await, raw_bot().await);
     let other: BotName = "other".parse().unwrap();
     let directory = directory([(bot(), &first)]);
-    let transport = HyperBotTransport::new(Arc::clone(&directory), Connector::default());
+    let transport = transport_over(&directory, Connector::default());
     post(&transport, b"{}", LATE).await.unwrap();
 
     directory.replace(snapshot([(other.clone(), &second)]));
@@ -51,7 +51,7 @@ async fn the_lines_of_a_bot_that_went_are_closed() {
     })
     .await;
     let directory = directory([(bot(), &format!("http://{}/", raw.address))]);
-    let transport = HyperBotTransport::new(Arc::clone(&directory), Connector::default());
+    let transport = transport_over(&directory, Connector::default());
     post(&transport, b"{}", LATE).await.unwrap();
 
     directory.replace(Snapshot::default());
@@ -78,7 +78,7 @@ async fn a_line_that_comes_back_after_its_bot_moved_is_not_kept() {
     .await;
     let (_new, new_endpoint) = raw_bot().await;
     let directory = directory([(bot(), &format!("http://{}/", raw.address))]);
-    let transport = HyperBotTransport::new(Arc::clone(&directory), Connector::default());
+    let transport = transport_over(&directory, Connector::default());
     let under_way = transport.post(request(bot(), b"{}", LATE));
     let moves = async {
         while raw.connections() == 0 {

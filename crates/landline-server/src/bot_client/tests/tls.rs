@@ -15,7 +15,7 @@ pub(super) fn trusting(authorities: &[CertificateDer<'static>]) -> rustls::Clien
 }
 
 pub(super) fn transport(url: &str, config: rustls::ClientConfig) -> HyperBotTransport {
-    HyperBotTransport::new(directory([(bot(), url)]), Connector::with_tls(config))
+    transport_over(&directory([(bot(), url)]), Connector::with_tls(config))
 }
 
 /// A bot with a certificate for `name`; answers as often as asked, `per_line` times on each connection.

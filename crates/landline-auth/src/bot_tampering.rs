@@ -62,7 +62,7 @@ fn without(value: &Value, name: &str) -> Value {
 fn verify(text: &str, now: Timestamp) -> Result<BotIdentity, BotTokenError> {
     let ours = keys().verifying(now);
     let external = JwkSet::of([key(1)].iter());
-    let issuers = [ENTRA.to_owned()];
+    let issuers = [ENTRA.into()];
     let trusted = [
         TrustedIssuer::Ours { base: BASE, keys: &ours },
         TrustedIssuer::External { issuers: &issuers, keys: &external },
@@ -181,7 +181,7 @@ fn an_issuer_vouches_for_nobody_else() {
 fn two_entries_may_name_one_issuer() {
     let (header, claims) = entra();
     let (one, two) = (JwkSet::of([key(2)].iter()), JwkSet::of([key(1)].iter()));
-    let issuers = [ENTRA.to_owned()];
+    let issuers = [ENTRA.into()];
     let external = |keys| TrustedIssuer::External { issuers: &issuers, keys };
     let text = forge(&header, &claims, &key(1));
     let both = [external(&one), external(&two)];

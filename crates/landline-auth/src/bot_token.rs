@@ -9,6 +9,8 @@
 //!
 //! Not here: fetching keys, and whether a bot of this app id is configured (`landline-server`).
 
+use std::sync::Arc;
+
 use landline_protocol::Timestamp;
 use serde::Deserialize;
 
@@ -30,7 +32,7 @@ pub enum TrustedIssuer<'a> {
     /// One that the operator trusts, such as Entra ID.
     External {
         /// What `iss` may be, exactly.
-        issuers: &'a [String],
+        issuers: &'a [Arc<str>],
         /// Its published keys, as fetched last.
         keys: &'a JwkSet,
     },
@@ -146,7 +148,7 @@ impl TrustedIssuer<'_> {
                 let tenant = tenant.and_then(|rest| rest.strip_suffix("/v2.0"));
                 tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
             }
-            Self::External { issuers, .. } => issuers.iter().any(|known| known == iss),
+            Self::External { issuers, .. } => issuers.iter().any(|known| **known == *iss),
         }
     }
 }

@@ -26,8 +26,9 @@ use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
 use crate::config::{Config, StoreLimits};
 use crate::directory::Directory;
 use crate::http::{ServeLimits, serve, with_layers};
-use crate::identity::{self, Identity, IdentityHolder, MakeIdentityKey};
+use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
 use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
+use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
 use crate::telemetry::{DeliveryOutcome, Metrics};
@@ -125,10 +126,13 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
     let registry = Arc::clone(&engines.registry);
     let keys = IdentityHolder::open(registry, make_identity_key, clock.now()).await;
     let keys = Arc::new(keys.context("cannot open the keys by which bots know this server")?);
-    let identity = Arc::new(Identity::new(keys, &bot_base(&config, public_addr)));
+    let connector = Connector::default();
+    let outbound = Arc::new(Outbound::new(connector.clone()));
+    let trusted = config.trusted_issuers.clone();
+    let issuers = ExternalIssuers::new(trusted, outbound, tasks.clone(), Arc::clone(&metrics));
+    let identity = Arc::new(Identity::new(keys, &bot_base(&config, public_addr), issuers));
     let directory = Arc::new(Directory::default());
     directory.replace(first.snapshot);
-    let connector = Connector::default();
     let bots = match engines.bots {
         Some(bots) => bots,
         None => {

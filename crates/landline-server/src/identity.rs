@@ -11,6 +11,7 @@
 mod client_credentials;
 mod documents;
 mod issue;
+mod issuers;
 mod keys;
 mod managed_identity;
 
@@ -21,6 +22,8 @@ use axum::routing::{get, post};
 use landline_auth::{BotIdentity, BotTokenError, TrustedIssuer, verify_bot_token};
 use landline_protocol::Timestamp;
 
+use issuers::KnownIssuer;
+pub use issuers::{ExternalIssuers, KeySource, KeySourceFuture};
 pub use keys::{IdentityHolder, MakeIdentityKey, RotateError};
 
 use crate::state::App;
@@ -32,12 +35,14 @@ pub struct Identity {
     pub keys: Arc<IdentityHolder>,
     /// The URL by which bots reach this server, without a slash at its end.
     base: Arc<str>,
+    /// Who else vouches for bots.
+    issuers: ExternalIssuers,
 }
 
 impl Identity {
     /// Of a server that bots reach at `base`, a URL without a slash at its end.
-    pub fn new(keys: Arc<IdentityHolder>, base: &str) -> Self {
-        Self { keys, base: base.into() }
+    pub fn new(keys: Arc<IdentityHolder>, base: &str, issuers: ExternalIssuers) -> Self {
+        Self { keys, base: base.into(), issuers }
     }
 
     /// The URL by which bots reach this server, without a slash at its end.
@@ -45,13 +50,44 @@ impl Identity {
         &self.base
     }
 
-    /// Whom this token of a bot speaks for.
+    /// Whom this token of a bot speaks for. Where it names a key that its issuer is not known to publish, the keys are
+    /// fetched, unless they were a short while ago.
     ///
     /// # Errors
     /// [`BotTokenError`]; whether a bot of that app id is configured is the caller's to find out.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<BotIdentity, BotTokenError> {
+        let known = self.issuers.known();
+        match self.verify_with(&known, token, now) {
+            Err(unknown @ BotTokenError::UnknownKey { issuer }) => {
+                // The first is this server, whose keys are all known.
+                let external = issuer.checked_sub(1).and_then(|which| Some((which, known.get(which)?)));
+                let Some((which, seen)) = external else { return Err(unknown) };
+                if self.issuers.fetched_for_unknown_key(which, &seen.keys).await {
+                    self.verify_with(&self.issuers.known(), token, now)
+                } else {
+                    Err(unknown)
+                }
+            }
+            Ok(identity) => {
+                self.issuers.refresh_if_old(&identity.issuer);
+                Ok(identity)
+            }
+            refused => refused,
+        }
+    }
+
+    fn verify_with(
+        &self,
+        external: &[KnownIssuer<'_>],
+        token: &str,
+        now: Timestamp,
+    ) -> Result<BotIdentity, BotTokenError> {
         let ours = self.keys.current().verifying(now);
-        let trusted = [TrustedIssuer::Ours { base: &self.base, keys: &ours }];
+        let ours = TrustedIssuer::Ours { base: &self.base, keys: &ours };
+        let external = external
+            .iter()
+            .map(|known| TrustedIssuer::External { issuers: known.issuers, keys: &known.keys });
+        let trusted: Vec<_> = [ours].into_iter().chain(external).collect();
         verify_bot_token(token, &trusted, now)
     }
 }

@@ -157,3 +157,18 @@ pub const MAX_TRUSTED_ISSUERS: usize = 16;
 
 /// The largest request for a token, in bytes: an app id, a secret and a scope fit several times.
 pub const TOKEN_REQUEST_BYTES: usize = 8 * 1024;
+
+/// How long the keys of a trusted issuer are used before they are fetched again. Issuers publish a key days before it
+/// signs.
+pub const ISSUER_KEYS_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// How long after a fetch the keys of an issuer are not fetched again, however many tokens name a key that it does not
+/// publish: anybody can make such a token.
+pub const ISSUER_KEYS_UNKNOWN: Duration = Duration::from_secs(5 * 60);
+
+/// The same where no fetch has brought any keys yet, so that none of its tokens can be checked.
+pub const ISSUER_KEYS_RETRY: Duration = Duration::from_secs(30);
+
+/// How long fetching the keys of an issuer may take, metadata and keys together. Calls whose token names an unknown key
+/// wait for it.
+pub const ISSUER_KEYS_TIMEOUT: Duration = Duration::from_secs(5);

@@ -5,4 +5,6 @@
 pub mod metrics;
 mod process;
 
-pub use metrics::{ActivityOrigin, BotRefused, DeliveryOutcome, Metrics, SocketClosed, TokenWay};
+pub use metrics::{
+    ActivityOrigin, BotRefused, DeliveryOutcome, KeysFetched, Metrics, SocketClosed, TokenWay,
+};

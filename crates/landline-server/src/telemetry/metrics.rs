@@ -93,6 +93,20 @@ pub enum TokenWay {
     ClientCredentials,
 }
 
+/// What came of fetching the keys of a trusted issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum KeysFetched {
+    /// They are in use.
+    Good,
+    /// Nothing of use came; what was known before is still in use.
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KeysFetchedLabels {
+    outcome: KeysFetched,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TokenLabels {
     way: TokenWay,
@@ -153,6 +167,7 @@ pub struct Metrics {
     bots_refused: Family<BotRefusedLabels, Counter>,
     tokens_issued: Family<TokenLabels, Counter>,
     tokens_refused: Family<TokenLabels, Counter>,
+    issuer_keys: Family<KeysFetchedLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -185,6 +200,7 @@ impl Metrics {
             bots_refused: Family::default(),
             tokens_issued: Family::default(),
             tokens_refused: Family::default(),
+            issuer_keys: Family::default(),
         };
         metrics.register();
         metrics
@@ -241,6 +257,11 @@ impl Metrics {
             "Requests for a token that got none, by how it was asked",
             self.tokens_refused.clone(),
         );
+        registry.register(
+            "issuer_keys_fetched",
+            "Fetches of the keys of trusted issuers, by what came of them",
+            self.issuer_keys.clone(),
+        );
     }
 
     /// A request was answered. The route is the template, or `unmatched`.
@@ -291,6 +312,11 @@ impl Metrics {
     /// Somebody asked for a token and got none.
     pub fn token_refused(&self, way: TokenWay) {
         self.tokens_refused.get_or_create(&TokenLabels { way }).inc();
+    }
+
+    /// The keys of a trusted issuer were fetched, or were not.
+    pub fn issuer_keys_fetched(&self, outcome: KeysFetched) {
+        self.issuer_keys.get_or_create(&KeysFetchedLabels { outcome }).inc();
     }
 
     /// Somebody called the Connector API who is no bot of ours.
@@ -350,6 +376,7 @@ mod tests {
         metrics.delivery_finished(DeliveryOutcome::NotReached, Duration::from_secs(1));
         metrics.poll_held();
         metrics.bot_refused(BotRefused::Expired);
+        metrics.issuer_keys_fetched(KeysFetched::Failed);
         metrics.token_issued(TokenWay::ManagedIdentity);
         metrics.token_refused(TokenWay::ClientCredentials);
 
@@ -363,6 +390,7 @@ mod tests {
         assert_line(&page, r#"landline_deliveries_total{outcome="NotReached"} 1"#);
         assert_line(&page, "landline_polls_held_total 1");
         assert_line(&page, r#"landline_bots_refused_total{reason="Expired"} 1"#);
+        assert_line(&page, r#"landline_issuer_keys_fetched_total{outcome="Failed"} 1"#);
         assert_line(&page, r#"landline_bot_tokens_issued_total{way="ManagedIdentity"} 1"#);
         assert_line(&page, r#"landline_bot_tokens_refused_total{way="ClientCredentials"} 1"#);
         assert_line(&page, "# EOF");

@@ -11,3 +11,4 @@ mod members;
 mod retain;
 mod send;
 mod start;
+mod update;

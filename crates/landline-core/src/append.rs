@@ -16,7 +16,7 @@ use landline_protocol::{Activity, ActivityId, ConversationId, Position, Timestam
 use tokio::time::Instant;
 
 use crate::conversations::Conversations;
-use crate::delivery::{Before, Turn};
+use crate::delivery::{Before, OutboxChange, Turn, first_state};
 use crate::facts::{Change, Facts};
 use crate::hub::Topic;
 use crate::limits::APPEND_TRIES;
@@ -108,8 +108,10 @@ pub(crate) struct Entry {
 pub(crate) struct Logged {
     pub(crate) id: ActivityId,
     pub(crate) activity: Activity,
-    /// Its place in the order of deliveries, where the bot is to get it.
+    /// Its place in the order of deliveries, where whoever logged it is to bring it to the bot.
     pub(crate) turn: Option<Turn>,
+    /// Whether the outbox brings it to the bot.
+    pub(crate) queued: bool,
 }
 
 /// What became of an [`Entry`].
@@ -136,8 +138,9 @@ impl Conversations {
             if topic.is_deleted() {
                 return Err(AppendError::NotFound);
             }
-            let (sealed, written, generation) = {
+            let (sealed, written, generation, queued) = {
                 let mut door = topic.door();
+                let queued = entry.drafts.iter().any(|draft| draft.to_bot) && self.is_queued(&door.facts.bot);
                 let facts = match &entry.change {
                     None => None,
                     Some(named @ Change::Named(_)) => door.facts.after(named),
@@ -146,7 +149,7 @@ impl Conversations {
                         None => return Ok(Outcome::Known),
                     },
                 };
-                let sealed = door.seal(topic, entry, self.now()).ok_or_else(out_of_positions)?;
+                let sealed = door.seal(topic, entry, self.now(), queued).ok_or_else(out_of_positions)?;
                 let append = Append {
                     conversation: topic.id.clone(),
                     expected_tail: sealed.records[0].position,
@@ -157,11 +160,15 @@ impl Conversations {
                 if let Some(facts) = facts {
                     door.facts = Arc::new(facts);
                 }
-                (sealed, self.store().append(append), door.generation)
+                (sealed, self.store().append(append), door.generation, queued)
             };
             match written.await {
                 Ok(Appended::Done) => {
                     topic.publish(sealed.records);
+                    if queued {
+                        self.observer().outbox_changed(OutboxChange::Queued);
+                        self.wake_outbox(&topic.id);
+                    }
                     self.observer().append_committed(began.elapsed());
                     return Ok(Outcome::Logged(sealed.logged));
                 }
@@ -170,13 +177,11 @@ impl Conversations {
                     self.reopen(topic, generation).await?;
                     return Ok(Outcome::Repeat(ActivityId { conversation: topic.id.clone(), position }));
                 }
-                Err(AppendError::Conflict { .. }) => {
-                    topic.ring().clear();
-                    self.reopen(topic, generation).await?;
-                }
+                Err(AppendError::Conflict { .. }) => self.reopen(topic, generation).await?,
                 Err(error) => {
-                    // What may be written without being known here may replace what is in memory.
-                    topic.ring().clear();
+                    if queued && matches!(error, AppendError::Unknown(_)) {
+                        self.wake_outbox(&topic.id);
+                    }
                     // The first error says more than a second one about the same store would.
                     let _ = self.reopen(topic, generation).await;
                     return Err(error);
@@ -209,7 +214,8 @@ impl Conversations {
 
 impl Door {
     /// Gives every draft its place, and moves on behind the last; `None` when there are no more numbers.
-    fn seal(&mut self, topic: &Topic, entry: &Entry, now: Timestamp) -> Option<Sealed> {
+    fn seal(&mut self, topic: &Topic, entry: &Entry, now: Timestamp, queued: bool) -> Option<Sealed> {
+        let state = if queued { first_state(now) } else { DeliveryState::Pending };
         let time = now.max(self.last_time);
         let mut position = self.tail;
         let mut previous = self.last;
@@ -232,9 +238,10 @@ impl Door {
                 replaces: draft.replaces.as_ref().map(|root| root.position),
                 replaced_by: None,
             });
-            sealed.deliveries.push(draft.to_bot.then_some(DeliveryState::Pending));
-            let turn = draft.to_bot.then(|| Turn::behind(&mut self.last_turn));
-            sealed.logged.push(Logged { id, activity, turn });
+            sealed.deliveries.push(draft.to_bot.then_some(state));
+            let queued = draft.to_bot && queued;
+            let turn = (draft.to_bot && !queued).then(|| Turn::behind(&mut self.last_turn));
+            sealed.logged.push(Logged { id, activity, turn, queued });
             previous = position;
             position = position.next()?;
         }

@@ -10,7 +10,7 @@ use crate::append::{Draft, Entry, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::hub::Topic;
 use crate::limits::MAX_STREAM_ID_BYTES;
-use crate::store::{Audience, PageLimit, ReadError, Record, StoreError};
+use crate::store::{Audience, IdempotencyKey, PageLimit, ReadError, Record, StoreError};
 use crate::transient;
 
 /// Why a bot's activity was not, or not certainly, logged.
@@ -47,8 +47,9 @@ impl Conversations {
     ) -> Pin<Box<dyn Future<Output = Result<String, BotSendError>> + Send + 'a>> {
         let this = self.clone();
         let (bot, conversation, reply_to) = (bot.clone(), conversation.clone(), reply_to.map(str::to_owned));
-        let sent =
-            self.tasks().spawn(async move { this.log_from_bot(bot, conversation, activity, reply_to).await });
+        let sent = self
+            .tasks()
+            .spawn(async move { this.log_from_bot(bot, conversation, activity, reply_to, None).await });
         Box::pin(async move {
             sent.await.unwrap_or_else(|_| {
                 Err(NotLogged::Unknown(StoreError("the task that logged it has failed".into())).into())
@@ -56,12 +57,14 @@ impl Conversations {
         })
     }
 
-    async fn log_from_bot(
+    /// As [`Self::send_from_bot`]; with a key, what is logged is logged once, however often it comes.
+    pub(crate) async fn log_from_bot(
         &self,
         bot: BotName,
         conversation: ConversationId,
         mut activity: Activity,
         reply_to: Option<String>,
+        key: Option<IdempotencyKey>,
     ) -> Result<String, BotSendError> {
         let kind = activity.kind().ok_or(BotSendError::Missing("type"))?;
         let topic = self.topic_of(&bot, &conversation).await.map_err(NotLogged::from)?;
@@ -82,12 +85,17 @@ impl Conversations {
             activity.set_stream_info(&info);
         }
         let draft = Draft::of_bot(activity, audience_of(&kind));
-        self.log_drafts(&topic, vec![draft]).await
+        self.log_drafts(&topic, vec![draft], key).await
     }
 
-    /// Appends what a bot says; returns the id of the last.
-    pub(crate) async fn log_drafts(&self, topic: &Topic, drafts: Vec<Draft>) -> Result<String, BotSendError> {
-        let entry = Entry { drafts, key: None, change: None };
+    /// Appends what a bot says; returns the id of the last, or of what was logged with the same key before.
+    pub(crate) async fn log_drafts(
+        &self,
+        topic: &Topic,
+        drafts: Vec<Draft>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<String, BotSendError> {
+        let entry = Entry { drafts, key, change: None };
         match self.append(topic, &entry).await.map_err(NotLogged::from)? {
             Outcome::Logged(logged) => Ok(logged.last().map(|last| last.id.to_string()).unwrap_or_default()),
             Outcome::Repeat(id) => Ok(id.to_string()),
@@ -106,7 +114,7 @@ impl Conversations {
         }
     }
 
-    pub(crate) async fn set_reply_to(&self, topic: &Topic, activity: &mut Activity, path: Option<String>) {
+    async fn set_reply_to(&self, topic: &Topic, activity: &mut Activity, path: Option<String>) {
         let Some(id) = activity.reply_to_id().or(path) else { return };
         let known = match id.parse::<ActivityId>() {
             Ok(named) if named.conversation == topic.id => self.is_visible(topic, named.position).await,
@@ -121,20 +129,8 @@ impl Conversations {
 
     /// Whether clients can see a record there. When in doubt, not: a reply without a reference is still a reply.
     async fn is_visible(&self, topic: &Topic, position: Position) -> bool {
-        matches!(self.activity_at(topic, position).await, Ok(Some(record)) if record.audience == Audience::Everyone)
-    }
-
-    /// The newest content of the activity that has its id from this position; `None` where there is none, or none any
-    /// more.
-    pub(crate) async fn activity_at(
-        &self,
-        topic: &Topic,
-        position: Position,
-    ) -> Result<Option<Record>, Unavailable> {
-        match self.record_at(topic, position).await? {
-            Some(record) if record.replaces.is_none() => self.newest_of(topic, record).await,
-            _ => Ok(None),
-        }
+        let record = self.record_at(topic, position).await;
+        record.is_ok_and(|record| record.is_some_and(|record| record.audience == Audience::Everyone))
     }
 
     /// What the log holds at a position; `None` where it holds nothing there.
@@ -165,7 +161,7 @@ pub(crate) fn audience_of(kind: &str) -> Audience {
 
 /// Chunks have the name of their answer for an id: one that is the id of something that is logged would take its place
 /// on the screen.
-pub(crate) fn check_stream_id(id: &str) -> Result<(), BotSendError> {
+fn check_stream_id(id: &str) -> Result<(), BotSendError> {
     let problem = if id.len() > MAX_STREAM_ID_BYTES {
         format!("streamId: it is {} bytes, the limit is {MAX_STREAM_ID_BYTES}", id.len())
     } else if id.parse::<ActivityId>().is_ok() {

@@ -1,4 +1,5 @@
-//! A client sends: logged first, then brought to the bot, then answered.
+//! A client sends: logged first, then brought to the bot, then answered. A bot in `queued` mode gets it by the outbox, and
+//! the client is answered as soon as it is logged.
 //!
 //! The answer and the log are independent facts: what was logged stays logged, whatever the bot does.
 
@@ -12,7 +13,7 @@ use crate::delivery::{Again, Delivered, Job, Turn, outcome};
 use crate::facts::Change;
 use crate::hub::Topic;
 use crate::limits::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_MEMBER_NAME_BYTES};
-use crate::store::{IdempotencyKey, ReadError, StoreError};
+use crate::store::{DeliveryState, IdempotencyKey, ReadError, StoreError};
 use crate::transient;
 
 /// An activity from a client.
@@ -69,7 +70,8 @@ impl From<ReadError> for SendError {
 const NOT_FOR_CLIENTS: [&str; 2] = ["conversationUpdate", "contactRelationUpdate"];
 
 impl Conversations {
-    /// Logs an activity of a client and brings it to the bot. Returns its id once the bot has taken it.
+    /// Logs an activity of a client and brings it to the bot. Returns its id once the bot has taken it; in `queued`
+    /// mode, once it is in the outbox.
     ///
     /// Runs to its end also when the caller goes away.
     ///
@@ -96,10 +98,15 @@ impl Conversations {
         // Whatever refuses the send comes before the first thing that is logged for it.
         let key = self.key(&user, send.idempotency_key.or_else(|| send.activity.client_activity_id()))?;
         let activity = as_from(send.activity, &user);
-        let permit = self.deliveries().permit(&facts.bot).ok_or(SendError::Busy)?;
+        // In the outbox there is always room.
+        let queued = self.is_queued(&facts.bot);
+        let permit = match self.deliveries().permit(&facts.bot) {
+            None if !queued => return Err(SendError::Busy),
+            permit => permit,
+        };
         self.ensure_member(&topic, &user).await?;
         let deadline = Instant::now() + self.limits().bot_deadline;
-        let job = |id: String, place, activity, turn, again| Job {
+        let job = |id: String, place, activity, turn, again, permit| Job {
             id,
             place,
             bot: facts.bot.clone(),
@@ -111,7 +118,11 @@ impl Conversations {
         };
         if kind == "typing" {
             let (id, activity) = transient::send(&topic, self.entropy(), self.now(), activity);
-            return self.answer(job(id, None, activity, Turn::alone(), Again::NotLogged)).await;
+            let Some(permit) = permit.filter(|_| !queued) else {
+                self.deliver_once(facts.bot.clone(), id.clone(), activity);
+                return Ok(id);
+            };
+            return self.answer(job(id, None, activity, Turn::alone(), Again::NotLogged, permit)).await;
         }
         let draft = Draft::of_client(activity);
         match self
@@ -120,14 +131,23 @@ impl Conversations {
             .map_err(NotLogged::from)?
         {
             Outcome::Logged(logged) => {
-                let Some(Logged { id, activity, turn }) = logged.into_iter().next() else {
+                let Some(Logged { id, activity, turn, queued }) = logged.into_iter().next() else {
                     return Err(SendError::Busy);
                 };
+                if queued {
+                    return Ok(id.to_string());
+                }
+                let Some(permit) = permit else {
+                    // The bot was switched to the other mode in between, and has no room.
+                    let delivered = Delivered::NotReached("it has too many activities under way".into());
+                    return Err(SendError::Bot { id: id.to_string(), delivered });
+                };
                 let turn = turn.unwrap_or_else(Turn::alone);
-                self.answer(job(id.to_string(), Some(id), activity, turn, topic.first_delivery())).await
+                let job = job(id.to_string(), Some(id), activity, turn, topic.first_delivery(), permit);
+                self.answer(job).await
             }
             Outcome::Repeat(id) => {
-                drop(job);
+                drop(permit);
                 self.answer_repeat(&topic, id).await
             }
             Outcome::Known => Err(SendError::Busy),
@@ -144,8 +164,14 @@ impl Conversations {
 
     /// The same send again: the same id, and one more attempt only if the bot never took it.
     async fn answer_repeat(&self, topic: &Topic, id: ActivityId) -> Result<String, SendError> {
-        if self.store().delivery(&topic.id, id.position).await?.is_none() {
-            return Ok(id.to_string());
+        match self.store().delivery(&topic.id, id.position).await? {
+            None | Some(DeliveryState::Parked(_)) => return Ok(id.to_string()),
+            Some(DeliveryState::Queued(_)) => {
+                // Whoever logged it may not have been told that it is there.
+                self.wake_outbox(&topic.id);
+                return Ok(id.to_string());
+            }
+            Some(DeliveryState::Pending | DeliveryState::Attempted | DeliveryState::Refused { .. }) => {}
         }
         match self.job_for(&id, Turn::alone(), Again::UnlessTaken).await? {
             Some(job) => self.answer(job).await,

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bot::{BotDirectory, BotProfile, BotTransport};
 use crate::clock::Clock;
-use crate::delivery::{Delivered, Deliveries};
+use crate::delivery::{Delivered, Deliveries, Outbox, OutboxChange};
 use crate::entropy::Entropy;
 use crate::facts::Facts;
 use crate::hub::{Hub, Topic};
@@ -45,6 +45,12 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
     /// A delivery to a bot ended so, after so long from when it was begun.
     fn delivery_finished(&self, _delivered: &Delivered, _took: Duration) {}
 
+    /// Something happened in the outbox.
+    fn outbox_changed(&self, _change: OutboxChange) {}
+
+    /// So many conversations have something queued now.
+    fn outbox_lines(&self, _lines: usize) {}
+
     /// An append became durable, after so long from when it was asked for.
     fn append_committed(&self, _took: Duration) {}
 }
@@ -59,6 +65,7 @@ struct Inner {
     parts: Parts,
     hub: Hub,
     deliveries: Deliveries,
+    outbox: Outbox,
 }
 
 /// A cheap handle to all conversations.
@@ -130,7 +137,14 @@ impl Conversations {
     /// A domain over these parts.
     pub fn new(parts: Parts) -> Self {
         let hub = Hub::new(Arc::clone(&parts.store));
-        Self { inner: Arc::new(Inner { parts, hub, deliveries: Deliveries::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                hub,
+                deliveries: Deliveries::default(),
+                outbox: Outbox::default(),
+            }),
+        }
     }
 
     /// What is kept about a conversation.
@@ -164,6 +178,10 @@ impl Conversations {
 
     pub(crate) fn deliveries(&self) -> &Deliveries {
         &self.inner.deliveries
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.inner.outbox
     }
 
     pub(crate) fn store(&self) -> &dyn LogStore {

@@ -7,7 +7,7 @@
 //! How that is kept: *an attempt begins* is made durable before the first byte goes out. In one conversation,
 //! deliveries begin in the order of the log, each when the one before it is over (or has taken too long).
 //!
-//! Not here: what HTTP says (`landline-server`), what the client is told.
+//! Not here: `queued` mode (`outbox`), what HTTP says (`landline-server`), what the client is told.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,9 +24,15 @@ use crate::limits::{DELIVERIES_PER_BOT, RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
 use crate::store::{AppendError, DeliveryState};
 
 mod answer;
+mod outbox;
 mod recovery;
 mod turn;
 
+pub use outbox::{
+    InvalidOutboxCursor, OutboxChange, OutboxCursor, OutboxEntry, OutboxFilter, OutboxPage, OutboxState,
+    OutboxTarget,
+};
+pub(crate) use outbox::{Outbox, first_state};
 pub use recovery::Untried;
 pub(crate) use turn::{Before, Turn};
 
@@ -72,6 +78,8 @@ pub(crate) enum Again {
     First(Arc<AtomicBool>),
     /// It is not logged, so that nobody else can know of it.
     NotLogged,
+    /// It is not logged, and not worth a second attempt.
+    Once,
     /// A client asks again for what the bot did not, or not provably, take.
     UnlessTaken,
     /// It was never tried when it was looked at.
@@ -138,9 +146,26 @@ impl Drop for UnderWay<'_> {
 
 impl Conversations {
     /// For a stop: resolves when no delivery is under way. Nothing new is delivered any more, so call it when nothing
-    /// new is accepted.
+    /// new is accepted. What is in the outbox stays there for the next start.
     pub async fn deliveries_over(&self) {
+        self.outbox().stop();
         self.deliveries().over().await;
+        self.outbox().over().await;
+    }
+
+    /// Tells the bot something that is not kept, once, if it has room; nobody waits for it.
+    pub(crate) fn deliver_once(&self, bot: BotName, id: String, activity: Activity) {
+        let Some(permit) = self.deliveries().permit(&bot) else { return };
+        self.deliver(Job {
+            id,
+            place: None,
+            bot,
+            activity,
+            turn: Turn::alone(),
+            deadline: Instant::now() + self.limits().bot_deadline,
+            again: Again::Once,
+            _permit: permit,
+        });
     }
 
     /// Begins a delivery in a task of its own, or joins the one of the same activity that is under way.
@@ -205,7 +230,7 @@ impl Conversations {
     async fn delivered_meanwhile(&self, job: &Job) -> Option<Delivered> {
         let even_if_tried = match &job.again {
             Again::First(repeated) if !repeated.load(Ordering::Acquire) => return None,
-            Again::NotLogged => return None,
+            Again::NotLogged | Again::Once => return None,
             Again::UnlessTaken => true,
             Again::First(_) | Again::UnlessTried => false,
         };
@@ -250,7 +275,7 @@ impl Conversations {
                     return Err(Delivered::Unknown(why));
                 }
             };
-            let over = Instant::now() + pause >= job.deadline;
+            let over = matches!(job.again, Again::Once) || Instant::now() + pause >= job.deadline;
             let state = if over { DeliveryState::Refused { status: None } } else { DeliveryState::Pending };
             if let Err(error) = self.set_state(job, Some(state)).await {
                 return Err(Delivered::NotReached(format!(

@@ -40,7 +40,7 @@ impl Conversations {
             return Err(BotSendError::Missing("activities"));
         }
         let this = self.clone();
-        let logged = self.tasks().spawn(async move { this.log_drafts(&topic, drafts).await });
+        let logged = self.tasks().spawn(async move { this.log_drafts(&topic, drafts, None).await });
         logged.await.unwrap_or_else(|_| {
             Err(NotLogged::Unknown(StoreError("the task that logged it has failed".into())).into())
         })

@@ -22,11 +22,9 @@ mod live;
 mod members;
 mod retention;
 mod ring;
-mod shown;
 mod start;
 pub mod store;
 mod transient;
-mod update;
 
 pub use bot::{
     BotAnswer, BotDirectory, BotFailure, BotProfile, BotRequest, BotTransport, DeliveryMode, Wanted,
@@ -36,7 +34,10 @@ pub use client_send::{ClientSend, SendError};
 pub use clock::{Clock, SystemClock};
 pub use conversations::{Conversations, NoObserver, NotLogged, Observer, Parts, Unavailable};
 pub use create::{CreateConversation, CreatedConversation};
-pub use delivery::{Delivered, Untried};
+pub use delivery::{
+    Delivered, InvalidOutboxCursor, OutboxChange, OutboxCursor, OutboxEntry, OutboxFilter, OutboxPage,
+    OutboxState, OutboxTarget, Untried,
+};
 pub use entropy::Entropy;
 pub use facts::Facts;
 pub use follow::{Begin, Follower, History, Next, Seen};
@@ -46,4 +47,3 @@ pub use list::Listed;
 pub use members::{Member, MemberError, MemberRole};
 pub use retention::Retention;
 pub use start::StartConversation;
-pub use update::UpdateError;

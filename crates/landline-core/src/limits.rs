@@ -87,12 +87,6 @@ pub(crate) const LIVE_ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// The longest name that a bot may give to a live answer, in bytes.
 pub(crate) const MAX_STREAM_ID_BYTES: usize = 256;
 
-/// Of how many changes a reader remembers that it got them already, in the place of what they change.
-pub(crate) const GIVEN_CHANGES: usize = 256;
-
-/// How often the newest content of an activity is looked for that is replaced while it is read.
-pub(crate) const NEWEST_TRIES: usize = 8;
-
 /// How soon a waiting reader looks into the log without having been woken; doubled each time up to
 /// [`FOLLOW_POLL_MAX`], so that ten thousand idle sockets cost little.
 pub(crate) const FOLLOW_POLL_MIN: Duration = Duration::from_secs(1);
@@ -148,3 +142,31 @@ pub(crate) const LIST_PAGE: usize = 256;
 
 /// The longest `Idempotency-Key` or `clientActivityID` that is looked at, in bytes; a longer one is refused.
 pub(crate) const MAX_IDEMPOTENCY_KEY_BYTES: usize = 512;
+
+/// The pauses between the first attempts at an entry of the outbox.
+pub(crate) const OUTBOX_PAUSES: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+    Duration::from_secs(1800),
+];
+
+/// All later pauses; also the longest that a bot can ask for.
+pub(crate) const OUTBOX_PAUSE_MAX: Duration = Duration::from_secs(3600);
+
+/// When the pauses together would be longer than this, an entry of the outbox is given up.
+pub(crate) const OUTBOX_TIME: Duration = Duration::from_secs(24 * 3600);
+
+/// How many attempts at one bot may be under way for the outbox. A bot that hangs holds so many activities in memory.
+pub(crate) const OUTBOX_ATTEMPTS_PER_BOT: usize = 64;
+
+/// How many conversations are looked at at the same time for what is first in their outbox.
+pub(crate) const OUTBOX_LOOKS: usize = 32;
+
+/// How long the outbox leaves a conversation alone when the store does not answer.
+pub(crate) const OUTBOX_STORE_PAUSE: Duration = Duration::from_secs(5);
+
+/// How many entries of the outbox are looked at for one page of what an operator asked for.
+pub(crate) const OUTBOX_SCAN: usize = 2048;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::append::{Draft, Entry, Logged, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
-use crate::delivery::{Again, Job, Turn};
+use crate::delivery::{Again, Job, OutboxChange, Turn, first_state};
 use crate::facts::{Change, Facts};
 use crate::hub::Topic;
 use crate::store::{Audience, Create, Created, DeliveryState, NewRecord, StoreError};
@@ -70,18 +70,24 @@ impl Conversations {
         activity.stamp(&id.to_string(), &id.conversation, now);
         let record =
             NewRecord { time: now, audience: Audience::Bot, body: activity.to_json(), replaces: None };
+        let queued = self.is_queued(&facts.bot);
+        let state = if queued { first_state(now) } else { DeliveryState::Pending };
         let create = Create {
             conversation: start.conversation,
             time: now,
             facts: facts.to_bytes(),
-            records: vec![(record, Some(DeliveryState::Pending))],
+            records: vec![(record, Some(state))],
         };
         let created = self.store().create(create).await?;
         let topic = self.topic(&id.conversation).await.map_err(Unavailable::from)?;
         match created {
+            Created::New if queued => {
+                self.observer().outbox_changed(OutboxChange::Queued);
+                self.wake_outbox(&topic.id);
+            }
             Created::New => {
                 let turn = topic.door().next_turn();
-                self.deliver_beside(&topic, Logged { id, activity, turn: Some(turn) });
+                self.deliver_beside(&topic, Logged { id, activity, turn: Some(turn), queued });
             }
             Created::Existed => self.deliver_first_again(&topic, &id).await,
         }
@@ -92,8 +98,10 @@ impl Conversations {
     /// it, or was not told that it was logged.
     async fn deliver_first_again(&self, topic: &Topic, first: &ActivityId) {
         let state = self.store().delivery(&first.conversation, first.position).await;
-        if !matches!(state, Ok(Some(DeliveryState::Pending))) {
-            return;
+        match state {
+            Ok(Some(DeliveryState::Pending)) => {}
+            Ok(Some(DeliveryState::Queued(_))) => return self.wake_outbox(&topic.id),
+            _ => return,
         }
         let turn = topic.door().next_turn();
         match self.job_for(first, turn, Again::UnlessTried).await {
@@ -130,10 +138,13 @@ impl Conversations {
         Ok(true)
     }
 
-    /// Delivers without anybody waiting for the outcome.
+    /// Delivers without anybody waiting for the outcome; what is in the outbox is delivered by that.
     ///
     /// Where the bot has no room, it stays pending and is delivered after the next start of the server.
     fn deliver_beside(&self, topic: &Topic, logged: Logged) {
+        if logged.queued {
+            return;
+        }
         let bot = topic.door().facts().bot.clone();
         let Some(permit) = self.deliveries().permit(&bot) else { return };
         self.deliver(Job {

@@ -12,7 +12,7 @@ use anyhow::Context;
 use landline_auth::SiteSecret;
 use landline_core::store::{LogStore, Registry};
 use landline_core::{
-    BotTransport, Clock, Conversations, Delivered, Entropy, Observer, Parts, Retention,
+    BotTransport, Clock, Conversations, Delivered, Entropy, Observer, OutboxChange, Parts, Retention,
     limits::SWEEP_INTERVAL,
 };
 use landline_protocol::SiteName;
@@ -31,7 +31,7 @@ use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
 use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
-use crate::telemetry::{DeliveryOutcome, Metrics};
+use crate::telemetry::{DeliveryOutcome, Metrics, OutboxEvent};
 use crate::{client_api, connector_api};
 
 mod first_start;
@@ -210,6 +210,7 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
         admin_shutdown,
     };
     conversations.deliver_untried(untried);
+    conversations.resume_outbox();
     tasks.spawn(sweep_regularly(conversations, retention(&config), shutdown));
     readiness.set(Readiness::Ready);
     Ok(running)
@@ -278,6 +279,8 @@ async fn sweep_regularly(conversations: Conversations, retention: Retention, shu
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
             () = shutdown.cancelled() => return,
         }
+        // A wake-up is a hint; this is the slower poll behind it.
+        conversations.resume_outbox();
         match conversations.sweep(&retention).await {
             Ok(0) => {}
             Ok(forgotten) => {
@@ -324,6 +327,21 @@ impl Observer for DeliveryMetrics {
             Delivered::Unknown(_) => DeliveryOutcome::Broken,
         };
         self.0.delivery_finished(outcome, took);
+    }
+
+    fn outbox_changed(&self, change: OutboxChange) {
+        self.0.outbox_changed(match change {
+            OutboxChange::Queued => OutboxEvent::Queued,
+            OutboxChange::Delivered => OutboxEvent::Delivered,
+            OutboxChange::Failed => OutboxEvent::Failed,
+            OutboxChange::Parked => OutboxEvent::Parked,
+            OutboxChange::Retried => OutboxEvent::Retried,
+            OutboxChange::Dropped => OutboxEvent::Dropped,
+        });
+    }
+
+    fn outbox_lines(&self, lines: usize) {
+        self.0.outbox_conversations(lines);
     }
 
     fn append_committed(&self, took: Duration) {

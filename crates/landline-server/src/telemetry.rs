@@ -6,5 +6,5 @@ pub mod metrics;
 mod process;
 
 pub use metrics::{
-    ActivityOrigin, BotRefused, DeliveryOutcome, KeysFetched, Metrics, SocketClosed, TokenWay,
+    ActivityOrigin, BotRefused, DeliveryOutcome, KeysFetched, Metrics, OutboxEvent, SocketClosed, TokenWay,
 };

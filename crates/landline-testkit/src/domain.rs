@@ -4,6 +4,7 @@
 
 mod bot;
 mod clock;
+mod directory;
 mod disk;
 
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use landline_core::store::Created;
 use landline_core::store::memory::MemoryStore;
 use landline_core::{
-    Begin, BotDirectory, BotProfile, BotSendError, ClientSend, Conversations, DeliveryMode, Limits,
-    NoObserver, Parts, Seen, SendError, StartConversation, Unavailable,
+    Begin, BotSendError, ClientSend, Conversations, DeliveryMode, Limits, NoObserver, Parts, Seen, SendError,
+    StartConversation, Unavailable,
 };
 use landline_protocol::{Activity, BotName, ChannelAccount, ConversationId, Position};
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 pub use bot::{Behaviour, ScriptedBot};
 pub use clock::{ManualClock, SeededEntropy};
+pub use directory::Bots;
 pub use disk::{Fault, FaultyStore};
 
 /// A domain and everything around it.
@@ -30,6 +32,8 @@ pub struct World {
     pub bot: Arc<ScriptedBot>,
     pub clock: Arc<ManualClock>,
     pub disk: Arc<FaultyStore>,
+    /// Which bots there are; at first the one called "bot", in `wait` mode.
+    pub bots: Arc<Bots>,
     pub tasks: TaskTracker,
     limits: Limits,
 }
@@ -48,22 +52,35 @@ impl World {
 
     pub fn with(limits: Limits) -> Self {
         let disk = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
-        Self::over(disk, Arc::default(), Arc::new(ScriptedBot::default()), limits)
+        Self::over(disk, Arc::default(), Arc::default(), Arc::new(ScriptedBot::default()), limits)
     }
 
-    fn over(disk: Arc<FaultyStore>, clock: Arc<ManualClock>, bot: Arc<ScriptedBot>, limits: Limits) -> Self {
+    /// With the one bot in `queued` mode.
+    pub fn queued() -> Self {
+        let world = Self::new();
+        world.bots.set("bot", DeliveryMode::Queued);
+        world
+    }
+
+    fn over(
+        disk: Arc<FaultyStore>,
+        clock: Arc<ManualClock>,
+        bots: Arc<Bots>,
+        bot: Arc<ScriptedBot>,
+        limits: Limits,
+    ) -> Self {
         let tasks = TaskTracker::new();
         let conversations = Conversations::new(Parts {
             store: Arc::clone(&disk) as _,
             bots: Arc::clone(&bot) as _,
-            directory: Arc::new(OneBot),
+            directory: Arc::clone(&bots) as _,
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(SeededEntropy::new(1)),
             limits: limits.clone(),
             tasks: tasks.clone(),
             observer: Arc::new(NoObserver),
         });
-        Self { conversations, bot, clock, disk, tasks, limits }
+        Self { conversations, bot, clock, disk, bots, tasks, limits }
     }
 
     /// Another process over the same data: what was only in memory is gone. The bot remembers.
@@ -71,6 +88,19 @@ impl World {
         Self::over(
             Arc::clone(&self.disk),
             Arc::clone(&self.clock),
+            Arc::clone(&self.bots),
+            Arc::clone(&self.bot),
+            self.limits.clone(),
+        )
+    }
+
+    /// The process dies, and another one is started over the same data; to the same bot. What was under way in the old
+    /// one neither ends nor writes anything.
+    pub fn killed(&self) -> Self {
+        Self::over(
+            Arc::new(self.disk.cut_off()),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.bots),
             Arc::clone(&self.bot),
             self.limits.clone(),
         )
@@ -78,7 +108,13 @@ impl World {
 
     /// As [`Self::restarted`], with another bot: what the process that died still does to the old one is not seen.
     pub fn restarted_with_another_bot(&self) -> Self {
-        Self::over(Arc::clone(&self.disk), Arc::clone(&self.clock), Arc::default(), self.limits.clone())
+        Self::over(
+            Arc::clone(&self.disk),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.bots),
+            Arc::default(),
+            self.limits.clone(),
+        )
     }
 
     /// Starts a conversation for a user.
@@ -152,20 +188,14 @@ impl World {
 
     /// Lets everything that is under way end.
     pub async fn settle(&self) {
-        self.tasks.close();
-        tokio::time::timeout(Duration::from_secs(120), self.tasks.wait()).await.expect("tasks end");
-        self.tasks.reopen();
+        self.settle_within(Duration::from_secs(120)).await;
     }
-}
 
-/// The directory of a [`World`].
-#[derive(Debug)]
-struct OneBot;
-
-impl BotDirectory for OneBot {
-    fn bot(&self, name: &BotName) -> Option<BotProfile> {
-        let service_url = "http://landline.test/connector/x/".into();
-        (*name == bot_name()).then_some(BotProfile { service_url, delivery: DeliveryMode::Wait })
+    /// As [`Self::settle`]; what is in the outbox may take longer.
+    pub async fn settle_within(&self, time: Duration) {
+        self.tasks.close();
+        tokio::time::timeout(time, self.tasks.wait()).await.expect("tasks end");
+        self.tasks.reopen();
     }
 }
 

@@ -28,15 +28,8 @@ impl Conversations {
             tracing::warn!(activity.id = %job.id, status = answer.status, "Bot {} answered {}", job.bot, answer.status);
             return Delivered::Refused { status: answer.status };
         }
-        let said = if is_invoke(&job.activity) {
-            Ok(vec![invoke_response(&answer)])
-        } else if expects_replies(&job.activity) {
-            self.replies(&answer)
-        } else {
-            return Delivered::Accepted;
-        };
         let Some(place) = &job.place else { return Delivered::Accepted };
-        let said = match said {
+        let said = match self.said(&job.activity, &answer) {
             Ok(said) => said,
             Err(why) => return Delivered::Unknown(why),
         };
@@ -47,6 +40,17 @@ impl Conversations {
             }
         }
         Delivered::Accepted
+    }
+
+    /// What the body of a 2xx says, where the activity asked for an answer in it; else nothing.
+    pub(super) fn said(&self, activity: &Activity, answer: &BotAnswer) -> Result<Vec<Activity>, String> {
+        if is_invoke(activity) {
+            Ok(vec![invoke_response(answer)])
+        } else if expects_replies(activity) {
+            self.replies(answer)
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     /// `{"activities":[…]}`, as the Bot Framework documents for `expectReplies`.

@@ -59,6 +59,23 @@ pub enum DeliveryOutcome {
     Broken,
 }
 
+/// What happened to an entry of the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum OutboxEvent {
+    /// It was made.
+    Queued,
+    /// The bot took it.
+    Delivered,
+    /// An attempt failed; there will be another.
+    Failed,
+    /// It was given up.
+    Parked,
+    /// Somebody asked to try it again.
+    Retried,
+    /// Somebody took it away.
+    Dropped,
+}
+
 /// Why a call of a bot to the Connector API was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum BotRefused {
@@ -118,6 +135,11 @@ struct BotRefusedLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutboxLabels {
+    event: OutboxEvent,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     route: String,
     status: u16,
@@ -162,6 +184,8 @@ pub struct Metrics {
     sockets_closed: Family<ClosedLabels, Counter>,
     deliveries: Family<OutcomeLabels, Counter>,
     delivery_latency: Histogram,
+    outbox: Family<OutboxLabels, Counter>,
+    outbox_conversations: Gauge,
     polls_held: Counter,
     connections: Gauge,
     bots_refused: Family<BotRefusedLabels, Counter>,
@@ -195,6 +219,8 @@ impl Metrics {
             sockets_closed: Family::default(),
             deliveries: Family::default(),
             delivery_latency: latency(),
+            outbox: Family::default(),
+            outbox_conversations: Gauge::default(),
             polls_held: Counter::default(),
             connections: Gauge::default(),
             bots_refused: Family::default(),
@@ -235,6 +261,12 @@ impl Metrics {
             "Time of one attempt to reach a bot",
             Unit::Seconds,
             self.delivery_latency.clone(),
+        );
+        registry.register("outbox_events", "What happened to entries of the outbox", self.outbox.clone());
+        registry.register(
+            "outbox_conversations",
+            "Conversations with something queued for their bot",
+            self.outbox_conversations.clone(),
         );
         registry.register(
             "polls_held",
@@ -297,6 +329,16 @@ impl Metrics {
     pub fn delivery_finished(&self, outcome: DeliveryOutcome, latency: Duration) {
         self.deliveries.get_or_create(&OutcomeLabels { outcome }).inc();
         self.delivery_latency.observe(latency.as_secs_f64());
+    }
+
+    /// Something happened to an entry of the outbox.
+    pub fn outbox_changed(&self, event: OutboxEvent) {
+        self.outbox.get_or_create(&OutboxLabels { event }).inc();
+    }
+
+    /// So many conversations have something queued for their bot now.
+    pub fn outbox_conversations(&self, count: usize) {
+        self.outbox_conversations.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A poll with `wait` found nothing at once and is being held.
@@ -374,6 +416,8 @@ mod tests {
         metrics.socket_opened();
         metrics.socket_closed(SocketClosed::Collision);
         metrics.delivery_finished(DeliveryOutcome::NotReached, Duration::from_secs(1));
+        metrics.outbox_changed(OutboxEvent::Parked);
+        metrics.outbox_conversations(3);
         metrics.poll_held();
         metrics.bot_refused(BotRefused::Expired);
         metrics.issuer_keys_fetched(KeysFetched::Failed);
@@ -388,6 +432,8 @@ mod tests {
         assert_line(&page, "landline_sockets 1");
         assert_line(&page, r#"landline_sockets_closed_total{reason="Collision"} 1"#);
         assert_line(&page, r#"landline_deliveries_total{outcome="NotReached"} 1"#);
+        assert_line(&page, r#"landline_outbox_events_total{event="Parked"} 1"#);
+        assert_line(&page, "landline_outbox_conversations 3");
         assert_line(&page, "landline_polls_held_total 1");
         assert_line(&page, r#"landline_bots_refused_total{reason="Expired"} 1"#);
         assert_line(&page, r#"landline_issuer_keys_fetched_total{outcome="Failed"} 1"#);

@@ -1,6 +1,6 @@
 //! A bot that does what a test says, and remembers what it got.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use landline_core::{BotAnswer, BotFailure, BotRequest, BotTransport};
 use serde_json::Value;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// What the bot does with one attempt.
 #[derive(Clone, Debug)]
@@ -34,12 +34,24 @@ pub struct ScriptedBot {
     script: Mutex<VecDeque<Behaviour>>,
     attempts: Mutex<Vec<Value>>,
     taken: Mutex<Vec<Value>>,
+    times: Mutex<Vec<Instant>>,
+    always: Mutex<HashMap<String, Behaviour>>,
 }
 
 impl ScriptedBot {
     /// What to do with the next attempts; afterwards 200 again.
     pub fn then(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
         lock(&self.script).extend(behaviours);
+    }
+
+    /// What the bot of this name does from now on, whatever the script says.
+    pub fn always(&self, bot: &str, behaviour: Behaviour) {
+        lock(&self.always).insert(bot.to_owned(), behaviour);
+    }
+
+    /// When each of [`Self::attempts`] began.
+    pub fn times(&self) -> Vec<Instant> {
+        lock(&self.times).clone()
     }
 
     /// Every attempt, those that did not reach it included.
@@ -67,10 +79,13 @@ impl BotTransport for ScriptedBot {
         &self,
         request: BotRequest,
     ) -> Pin<Box<dyn Future<Output = Result<BotAnswer, BotFailure>> + Send>> {
-        let behaviour =
-            lock(&self.script).pop_front().unwrap_or_else(|| Behaviour::Answer(200, String::new()));
+        let always = lock(&self.always).get(request.bot.as_str()).cloned();
+        let behaviour = always
+            .or_else(|| lock(&self.script).pop_front())
+            .unwrap_or_else(|| Behaviour::Answer(200, String::new()));
         let activity: Value = serde_json::from_slice(&request.body).expect("the bot gets JSON");
         lock(&self.attempts).push(activity.clone());
+        lock(&self.times).push(Instant::now());
         if !matches!(behaviour, Behaviour::Away) {
             lock(&self.taken).push(activity);
         }

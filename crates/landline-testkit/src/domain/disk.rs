@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,11 +35,45 @@ pub struct FaultyStore {
     faults: Mutex<VecDeque<Fault>>,
     slow_head: Mutex<Option<Duration>>,
     slow_outcome: Mutex<Option<Duration>>,
+    /// What becomes of the next delivery states that are set.
+    state_faults: Mutex<VecDeque<Fault>>,
+    /// Whether the process has died: nothing is answered any more, and nothing reaches the disk.
+    dead: AtomicBool,
 }
 
 impl FaultyStore {
     pub fn new(inner: Arc<dyn LogStore>) -> Self {
-        Self { inner, faults: Mutex::default(), slow_head: Mutex::default(), slow_outcome: Mutex::default() }
+        Self {
+            inner,
+            faults: Mutex::default(),
+            slow_head: Mutex::default(),
+            slow_outcome: Mutex::default(),
+            state_faults: Mutex::default(),
+            dead: AtomicBool::new(false),
+        }
+    }
+
+    /// Whoever uses this one is dead from now on; the same data for whoever comes next.
+    pub fn cut_off(&self) -> Self {
+        self.dead.store(true, Ordering::SeqCst);
+        Self::new(Arc::clone(&self.inner))
+    }
+
+    /// The next so many delivery states are refused, as on a full disk.
+    pub fn refuse_states(&self, count: usize) {
+        let refused = std::iter::repeat_n(Fault::Refuse, count);
+        self.state_faults.lock().unwrap_or_else(PoisonError::into_inner).extend(refused);
+    }
+
+    fn alive<T: Send + 'static, E: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> StoreFuture<T, E>,
+    ) -> StoreFuture<T, E> {
+        if self.is_dead() { never() } else { work() }
+    }
+
+    fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
     }
 
     /// What becomes of the next appends; afterwards all is well again.
@@ -57,8 +92,15 @@ impl FaultyStore {
     }
 }
 
+fn never<T: Send + 'static, E: Send + 'static>() -> StoreFuture<T, E> {
+    Box::pin(std::future::pending())
+}
+
 impl LogStore for FaultyStore {
     fn append(&self, append: Append) -> StoreFuture<Appended, AppendError> {
+        if self.is_dead() {
+            return never();
+        }
         let fault =
             self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(Fault::None);
         let error = || StoreError("a planted fault".into());
@@ -84,11 +126,11 @@ impl LogStore for FaultyStore {
     }
 
     fn create(&self, create: Create) -> StoreFuture<Created, AppendError> {
-        self.inner.create(create)
+        self.alive(|| self.inner.create(create))
     }
 
     fn head(&self, conversation: &ConversationId) -> StoreFuture<Head, ReadError> {
-        let head = self.inner.head(conversation);
+        let head = self.alive(|| self.inner.head(conversation));
         match self.slow_head.lock().unwrap_or_else(PoisonError::into_inner).take() {
             None => head,
             Some(by) => Box::pin(async move {
@@ -104,7 +146,7 @@ impl LogStore for FaultyStore {
         after: Position,
         limit: PageLimit,
     ) -> StoreFuture<Page, ReadError> {
-        self.inner.read(conversation, after, limit)
+        self.alive(|| self.inner.read(conversation, after, limit))
     }
 
     fn set_delivery(
@@ -113,6 +155,13 @@ impl LogStore for FaultyStore {
         position: Position,
         state: Option<DeliveryState>,
     ) -> StoreFuture<(), AppendError> {
+        if self.is_dead() {
+            return never();
+        }
+        let fault = self.state_faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if fault == Some(Fault::Refuse) {
+            return Box::pin(async { Err(AppendError::Unavailable(StoreError("a planted fault".into()))) });
+        }
         let slow = if state.is_none() {
             self.slow_outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
         } else {
@@ -133,7 +182,7 @@ impl LogStore for FaultyStore {
         conversation: &ConversationId,
         position: Position,
     ) -> StoreFuture<Option<DeliveryState>, ReadError> {
-        self.inner.delivery(conversation, position)
+        self.alive(|| self.inner.delivery(conversation, position))
     }
 
     fn deliveries(
@@ -142,7 +191,7 @@ impl LogStore for FaultyStore {
         after: Option<(ConversationId, Position)>,
         limit: usize,
     ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
-        self.inner.deliveries(kind, after, limit)
+        self.alive(|| self.inner.deliveries(kind, after, limit))
     }
 
     fn deliveries_of(
@@ -152,7 +201,7 @@ impl LogStore for FaultyStore {
         after: Position,
         limit: usize,
     ) -> StoreFuture<Vec<ListedDelivery>, StoreError> {
-        self.inner.deliveries_of(conversation, kind, after, limit)
+        self.alive(|| self.inner.deliveries_of(conversation, kind, after, limit))
     }
 
     fn conversations(
@@ -160,19 +209,19 @@ impl LogStore for FaultyStore {
         after: Option<ConversationId>,
         limit: usize,
     ) -> StoreFuture<Vec<ConversationId>, StoreError> {
-        self.inner.conversations(after, limit)
+        self.alive(|| self.inner.conversations(after, limit))
     }
 
     fn expire(&self, conversation: &ConversationId, up_to: Position) -> StoreFuture<(), AppendError> {
-        self.inner.expire(conversation, up_to)
+        self.alive(|| self.inner.expire(conversation, up_to))
     }
 
     fn delete(&self, conversation: &ConversationId) -> StoreFuture<(), AppendError> {
-        self.inner.delete(conversation)
+        self.alive(|| self.inner.delete(conversation))
     }
 
     fn repair(&self, conversation: &ConversationId) -> StoreFuture<Repaired, AppendError> {
-        self.inner.repair(conversation)
+        self.alive(|| self.inner.repair(conversation))
     }
 
     fn failed(&self) -> Pin<Box<dyn Future<Output = StoreError> + Send + 'static>> {

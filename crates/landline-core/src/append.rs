@@ -177,11 +177,16 @@ impl Conversations {
                     self.reopen(topic, generation).await?;
                     return Ok(Outcome::Repeat(ActivityId { conversation: topic.id.clone(), position }));
                 }
-                Err(AppendError::Conflict { .. }) => self.reopen(topic, generation).await?,
+                Err(AppendError::Conflict { .. }) => {
+                    topic.ring().clear();
+                    self.reopen(topic, generation).await?;
+                }
                 Err(error) => {
                     if queued && matches!(error, AppendError::Unknown(_)) {
                         self.wake_outbox(&topic.id);
                     }
+                    // What may be written without being known here may replace what is in memory.
+                    topic.ring().clear();
                     // The first error says more than a second one about the same store would.
                     let _ = self.reopen(topic, generation).await;
                     return Err(error);

@@ -114,7 +114,7 @@ impl Conversations {
         }
     }
 
-    async fn set_reply_to(&self, topic: &Topic, activity: &mut Activity, path: Option<String>) {
+    pub(crate) async fn set_reply_to(&self, topic: &Topic, activity: &mut Activity, path: Option<String>) {
         let Some(id) = activity.reply_to_id().or(path) else { return };
         let known = match id.parse::<ActivityId>() {
             Ok(named) if named.conversation == topic.id => self.is_visible(topic, named.position).await,
@@ -129,8 +129,20 @@ impl Conversations {
 
     /// Whether clients can see a record there. When in doubt, not: a reply without a reference is still a reply.
     async fn is_visible(&self, topic: &Topic, position: Position) -> bool {
-        let record = self.record_at(topic, position).await;
-        record.is_ok_and(|record| record.is_some_and(|record| record.audience == Audience::Everyone))
+        matches!(self.activity_at(topic, position).await, Ok(Some(record)) if record.audience == Audience::Everyone)
+    }
+
+    /// The newest content of the activity that has its id from this position; `None` where there is none, or none any
+    /// more.
+    pub(crate) async fn activity_at(
+        &self,
+        topic: &Topic,
+        position: Position,
+    ) -> Result<Option<Record>, Unavailable> {
+        match self.record_at(topic, position).await? {
+            Some(record) if record.replaces.is_none() => self.newest_of(topic, record).await,
+            _ => Ok(None),
+        }
     }
 
     /// What the log holds at a position; `None` where it holds nothing there.
@@ -161,7 +173,7 @@ pub(crate) fn audience_of(kind: &str) -> Audience {
 
 /// Chunks have the name of their answer for an id: one that is the id of something that is logged would take its place
 /// on the screen.
-fn check_stream_id(id: &str) -> Result<(), BotSendError> {
+pub(crate) fn check_stream_id(id: &str) -> Result<(), BotSendError> {
     let problem = if id.len() > MAX_STREAM_ID_BYTES {
         format!("streamId: it is {} bytes, the limit is {MAX_STREAM_ID_BYTES}", id.len())
     } else if id.parse::<ActivityId>().is_ok() {

@@ -5,8 +5,8 @@
 //!
 //! What is not logged (typing, live answers) comes between: where the log has something to read, that comes first.
 //!
-//! Invariant: the position only moves forward, and only over records that were handed out (or that no client may
-//! see). A wake-up is a hint; behind it there is a slow poll of the log itself.
+//! Invariant: the position only moves forward, and only over records that were handed out (or of which clients see
+//! nothing there). A wake-up is a hint; behind it there is a slow poll of the log itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,8 @@ use crate::conversations::{Conversations, Unavailable};
 use crate::hub::{SocketSeat, Topic};
 use crate::limits::{FOLLOW_POLL_MAX, FOLLOW_POLL_MIN};
 use crate::live::Watching;
-use crate::store::{Audience, PageLimit, ReadError, Record};
+use crate::shown::Given;
+use crate::store::{PageLimit, ReadError, Record};
 
 /// A logged activity that clients may see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub struct Follower {
     conversations: Conversations,
     topic: Arc<Topic>,
     position: Position,
+    given: Given,
     grew: watch::Receiver<Position>,
     transient: broadcast::Receiver<Bytes>,
     live: Watching,
@@ -120,6 +122,7 @@ impl Conversations {
         let topic = self.topic(conversation).await?;
         Ok(Follower {
             position: after.min(topic.last()),
+            given: Given::default(),
             grew: topic.watch(),
             transient: topic.listen_transient(),
             live: topic.live().watch(),
@@ -213,14 +216,12 @@ impl Follower {
                 return Ok(None);
             }
             let records = self.records().await?;
-            let Some(last) = records.last().map(|record| record.position) else { return Ok(None) };
+            let (mut visible, last) = self.seen(&records).await?;
+            let Some(last) = last else { return Ok(None) };
+            // Only from here on, without another wait: a reader that is dropped while it reads has read nothing.
             self.position = last;
+            self.given.passed(last);
             self.topic.grew_to(last);
-            let mut visible: Vec<Seen> = records
-                .into_iter()
-                .filter(|record| record.audience == Audience::Everyone)
-                .map(|record| Seen { activity: record.body, watermark: record.position })
-                .collect();
             if let Some(newest) = visible.last_mut() {
                 // Behind what no client may see, too.
                 newest.watermark = last;
@@ -229,6 +230,24 @@ impl Follower {
                 return Ok(Some(visible));
             }
         }
+    }
+
+    /// What clients see of these records, up to a page of bytes, and the last of those records that were looked at.
+    async fn seen(&mut self, records: &[Record]) -> Result<(Vec<Seen>, Option<Position>), Unavailable> {
+        let (mut visible, mut last, mut bytes) = (Vec::new(), None, 0);
+        for record in records {
+            last = Some(record.position);
+            let shown = self.conversations.shown(&self.topic, record, records, &mut self.given).await?;
+            if let Some(activity) = shown {
+                bytes += activity.len();
+                visible.push(Seen { activity, watermark: record.position });
+            }
+            // The newest content may be longer than what it replaces.
+            if bytes >= self.conversations.limits().page_bytes {
+                break;
+            }
+        }
+        Ok((visible, last))
     }
 
     async fn records(&mut self) -> Result<Vec<Record>, Unavailable> {

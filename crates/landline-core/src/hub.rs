@@ -37,6 +37,8 @@ pub(crate) struct Topic {
     ring: Mutex<Ring>,
     /// Held while an append is queued, so that the order of positions is the order of the queue.
     door: Mutex<Door>,
+    /// Held by whoever changes what was said, across the waits for the log: so that what was deleted does not come back.
+    changing: tokio::sync::Mutex<()>,
     sockets: AtomicUsize,
     deleted: AtomicBool,
     /// Whether anybody has ever asked again to deliver something of it; set before that is done.
@@ -97,6 +99,11 @@ impl Topic {
 
     pub(crate) fn listen_transient(&self) -> broadcast::Receiver<Bytes> {
         self.transient.subscribe()
+    }
+
+    /// The turn to change what was said.
+    pub(crate) async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
     }
 
     pub(crate) fn live(&self) -> &Arc<Lane> {
@@ -196,6 +203,7 @@ impl Hub {
             live: self.live.lane(),
             ring: Mutex::new(Ring::new(Arc::clone(&self.ring_bytes))),
             door: Mutex::new(Door::new(id, head)?),
+            changing: tokio::sync::Mutex::default(),
             sockets: AtomicUsize::new(0),
             deleted: AtomicBool::new(false),
             repeated: Arc::default(),

@@ -22,9 +22,11 @@ mod live;
 mod members;
 mod retention;
 mod ring;
+mod shown;
 mod start;
 pub mod store;
 mod transient;
+mod update;
 
 pub use bot::{
     BotAnswer, BotDirectory, BotFailure, BotProfile, BotRequest, BotTransport, DeliveryMode, Wanted,
@@ -47,3 +49,4 @@ pub use list::Listed;
 pub use members::{Member, MemberError, MemberRole};
 pub use retention::Retention;
 pub use start::StartConversation;
+pub use update::UpdateError;

@@ -87,6 +87,12 @@ pub(crate) const LIVE_ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// The longest name that a bot may give to a live answer, in bytes.
 pub(crate) const MAX_STREAM_ID_BYTES: usize = 256;
 
+/// Of how many changes a reader remembers that it got them already, in the place of what they change.
+pub(crate) const GIVEN_CHANGES: usize = 256;
+
+/// How often the newest content of an activity is looked for that is replaced while it is read.
+pub(crate) const NEWEST_TRIES: usize = 8;
+
 /// How soon a waiting reader looks into the log without having been woken; doubled each time up to
 /// [`FOLLOW_POLL_MAX`], so that ten thousand idle sockets cost little.
 pub(crate) const FOLLOW_POLL_MIN: Duration = Duration::from_secs(1);

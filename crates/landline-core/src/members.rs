@@ -96,7 +96,7 @@ impl Conversations {
     ) -> Result<Vec<Member>, MemberError> {
         let topic = self.topic_of(bot, conversation).await?;
         let id = activity.parse::<ActivityId>().map_err(|_| MemberError::NoSuchActivity)?;
-        if id.conversation != *conversation || self.record_at(&topic, id.position).await?.is_none() {
+        if id.conversation != *conversation || self.activity_at(&topic, id.position).await?.is_none() {
             return Err(MemberError::NoSuchActivity);
         }
         let facts = topic.door().facts();

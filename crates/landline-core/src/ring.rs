@@ -1,7 +1,8 @@
 //! The newest durable records of one conversation, in memory: a cache below `read`, never a second source.
 //!
 //! Invariant: what a ring hands out is an unbroken run of the log. Each record names the one before it; where the
-//! chain does not reach back to the reader's position, the ring says so and the store is asked.
+//! chain does not reach back to the reader's position, the ring says so and the store is asked. What replaces a record
+//! of the ring is in the ring too, and each says so as the store would.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -28,12 +29,13 @@ impl Ring {
     }
 
     /// Takes a durable record in, and drops the oldest ones over the bounds.
-    pub(crate) fn push(&mut self, record: Record) {
+    pub(crate) fn push(&mut self, mut record: Record) {
         let size = record.body.len();
         if size > RING_BYTES || self.total.load(Ordering::Relaxed) + size > ALL_RINGS_BYTES {
             self.clear();
             return;
         }
+        self.link(&mut record);
         if self.records.insert(record.position, record).is_none() {
             self.bytes += size;
             self.total.fetch_add(size, Ordering::Relaxed);
@@ -42,6 +44,19 @@ impl Ring {
             let Some((_, oldest)) = self.records.pop_first() else { break };
             self.bytes -= oldest.body.len();
             self.total.fetch_sub(oldest.body.len(), Ordering::Relaxed);
+        }
+    }
+
+    /// Says of the record, and of those that it belongs to, what the newest of them is. Records of appends that were made
+    /// at once may come in any order.
+    fn link(&mut self, record: &mut Record) {
+        let root = |record: &Record| record.replaces.unwrap_or(record.position);
+        let of = root(record);
+        let mut family: Vec<_> = self.records.values_mut().filter(|other| root(other) == of).collect();
+        family.push(record);
+        let newest = family.iter().filter(|of| of.replaces.is_some()).map(|of| of.position).max();
+        for member in family {
+            member.replaced_by = newest.filter(|newest| *newest != member.position);
         }
     }
 
@@ -64,7 +79,8 @@ impl Ring {
         (!page.is_empty()).then_some(page)
     }
 
-    fn clear(&mut self) {
+    /// Forgets all of it.
+    pub(crate) fn clear(&mut self) {
         self.records.clear();
         self.total.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
     }
@@ -95,6 +111,25 @@ mod tests {
             body: Bytes::from(vec![b'x'; bytes]),
             replaces: None,
             replaced_by: None,
+        }
+    }
+
+    #[test]
+    fn what_replaces_a_record_is_known_whatever_the_order_in_which_it_comes() {
+        let replacing = |position, root| Record {
+            replaces: Some(Position::new(root)),
+            ..record(position - 1, position, 1)
+        };
+        for order in [[0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 1, 0], [1, 3, 0, 2]] {
+            let records = [record(0, 1, 1), replacing(2, 1), record(2, 3, 1), replacing(4, 1)];
+            let mut ring = Ring::new(Arc::default());
+            for index in order {
+                let record: &Record = &records[index];
+                ring.push(record.clone());
+            }
+            let page = ring.read(Position::START, LIMIT).unwrap();
+            let links: Vec<_> = page.iter().map(|r| r.replaced_by.map(Position::get)).collect();
+            assert_eq!(links, [Some(4), Some(4), None, None], "{order:?}");
         }
     }
 

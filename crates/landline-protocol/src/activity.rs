@@ -150,6 +150,14 @@ impl Activity {
         self.properties.set_object("from", &from);
     }
 
+    /// Sets who speaks to who speaks in another activity.
+    pub fn set_from_of(&mut self, other: &Self) {
+        match other.properties.object("from") {
+            Some(from) => self.properties.set_object("from", &from),
+            None => self.properties.remove("from"),
+        }
+    }
+
     /// Sets `from.name` where the sender gave none.
     pub fn set_from_name_if_absent(&mut self, name: &str) {
         let mut from = self.properties.object("from").unwrap_or_default();

@@ -13,3 +13,4 @@ mod queued;
 mod retain;
 mod send;
 mod start;
+mod update;

@@ -22,6 +22,7 @@ use std::time::Duration;
 use hyper::Method;
 use landline_core::store::Registry;
 use landline_server::app::Running;
+use landline_server::config::Config;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -117,6 +118,11 @@ impl TestServer {
     ///
     /// This one goes on until it is stopped or dropped; as after a crash, nothing tells it.
     pub async fn restarted(&self) -> Self {
+        self.restarted_as(|_| {}).await
+    }
+
+    /// The same, with another configuration.
+    pub async fn restarted_as(&self, change: impl FnOnce(&mut Config)) -> Self {
         let lasting = Lasting {
             disk: Arc::clone(&self.disk),
             registry: Arc::clone(&self.registry),
@@ -124,7 +130,7 @@ impl TestServer {
             bot: Arc::clone(&self.bot),
             folder: self.folder.clone(),
         };
-        self.builder.clone().start_over(lasting).await
+        self.builder.clone().configure(change).start_over(lasting).await
     }
 
     fn assemble(running: Running, lasting: Lasting, builder: Builder, shutdown: CancellationToken) -> Self {

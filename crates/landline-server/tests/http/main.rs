@@ -10,6 +10,7 @@ mod connector_tokens;
 mod cors;
 mod damage;
 mod errors;
+mod forge;
 mod identity;
 mod identity_tokens;
 mod live;
@@ -25,6 +26,7 @@ mod storm;
 mod stream;
 mod stream_bounds;
 mod tokens;
+mod trusted_issuers;
 
 use landline_testkit::in_process::Reply;
 

@@ -21,6 +21,8 @@ pub enum ErrorCode {
     ResourceNotFound,
     /// The path exists, the method or content type does not.
     NotSupported,
+    /// It does not fit what there is: a name that is taken, a thing that is used. Only in the admin API.
+    Conflict,
     /// Too large.
     MessageSizeTooBig,
     /// Over a rate limit.

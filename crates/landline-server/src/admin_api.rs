@@ -1,20 +1,42 @@
-//! What the operator's tools ask: is it alive, is it ready, how is it doing.
+//! What the operator's tools ask and change, on a listener of its own.
 //!
-//! On a listener of its own, which the public never reaches: there is no access control here.
+//! `/healthz`, `/readyz` and `/metrics` are open to whoever reaches the listener. Everything below `/admin/v1` needs the
+//! admin token, and changes bots, sites, secrets and keys of the running server.
 //!
-//! Not here: what is counted (`telemetry::metrics`).
+//! Invariants: a change that was begun is made, also when the caller goes away; no answer and no log holds a secret, but
+//! for the one answer that hands out what was made just now.
+//!
+//! Where to look: who is let in (`auth`), what a body may hold (`fields`), the routes (`bots`, `sites`, `keys`), the
+//! statuses (`errors`).
+//!
+//! Not here: the changes themselves (`directory::Editor`, `token_keys`), what is counted (`telemetry::metrics`).
+
+mod auth;
+mod bots;
+mod errors;
+mod fields;
+mod keys;
+mod sites;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use landline_auth::{DatedDigest, DatedSecrets, SiteSecret, Slot};
+use serde_json::{Value, json};
 
+use crate::directory::{ChangeError, Editor};
 use crate::error::ApiError;
+use crate::http::{with_fallbacks, with_inner_layers};
+use crate::state::App;
 use crate::telemetry::Metrics;
 
 /// How far the server is in its life.
@@ -56,18 +78,49 @@ impl ReadinessState {
 }
 
 #[derive(Clone, Debug)]
-struct Admin {
+struct Probes {
     readiness: ReadinessState,
     metrics: Arc<Metrics>,
 }
 
+/// What the handlers below `/admin/v1` are given.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    app: App,
+    editor: Editor,
+    /// How long a body may take to arrive.
+    body_timeout: Duration,
+}
+
 /// `/healthz`, `/readyz`, `/metrics`.
-pub fn router(readiness: ReadinessState, metrics: Arc<Metrics>) -> Router {
+pub fn probes(readiness: ReadinessState, metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(page_of_metrics))
-        .with_state(Admin { readiness, metrics })
+        .with_state(Probes { readiness, metrics })
+}
+
+/// Everything below `/admin/v1`, for whoever shows the token.
+pub fn routes(app: App, editor: Editor, token: &SiteSecret) -> Router {
+    let routes = Router::new()
+        .route("/bots", get(bots::list).post(bots::add))
+        .route("/bots/{name}", get(bots::get).patch(bots::patch).delete(bots::remove))
+        .route("/bots/{name}/credentials", post(bots::add_credential))
+        .route("/bots/{name}/credentials/{slot}", delete(bots::remove_credential))
+        .route("/bots/{name}/capability", post(bots::new_capability))
+        .route("/sites", get(sites::list).post(sites::add))
+        .route("/sites/{name}", get(sites::get).patch(sites::patch).delete(sites::remove))
+        .route("/sites/{name}/secrets", post(sites::add_secret))
+        .route("/sites/{name}/secrets/{slot}", delete(sites::remove_secret))
+        .route("/keys", get(keys::list))
+        .route("/keys/tokens", post(keys::rotate_tokens));
+    let (entropy, metrics) = (Arc::clone(&app.entropy), Arc::clone(&app.metrics));
+    let admin = Admin { body_timeout: app.body_timeout, app, editor };
+    let guard = from_fn_with_state(auth::Guard::new(token), auth::check);
+    let routes = with_fallbacks(routes.with_state(admin)).layer(guard);
+    let routes = with_inner_layers(routes, entropy, metrics);
+    Router::new().nest("/admin/v1", routes)
 }
 
 /// 200 for as long as the process can answer at all: whoever restarts dead processes asks here.
@@ -76,7 +129,7 @@ async fn healthz() -> &'static str {
 }
 
 /// 200 when requests are answered, 503 while starting and while draining: whoever spreads load asks here.
-async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+async fn readyz(State(admin): State<Probes>) -> (StatusCode, &'static str) {
     match admin.readiness.get() {
         Readiness::Ready => (StatusCode::OK, "ready\n"),
         Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
@@ -84,7 +137,7 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn page_of_metrics(State(admin): State<Admin>) -> Response {
+async fn page_of_metrics(State(admin): State<Probes>) -> Response {
     match admin.metrics.render() {
         Ok(page) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -92,4 +145,41 @@ async fn page_of_metrics(State(admin): State<Admin>) -> Response {
         }
         Err(error) => ApiError::service_error(format!("cannot write the metrics: {error}")).into_response(),
     }
+}
+
+impl Admin {
+    /// Does something to its end, also when the caller goes away meanwhile.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        match self.app.tasks.spawn(change).await {
+            Ok(done) => done.map_err(ApiError::from),
+            Err(error) => Err(ApiError::service_error(format!("a change did not come to its end: {error}"))),
+        }
+    }
+}
+
+/// What cannot be a name names nothing.
+fn name_in_path<T: std::str::FromStr>(text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found("there is nothing of that name; look at the list"))
+}
+
+fn slot_in_path(text: &str) -> Result<Slot, ApiError> {
+    match text {
+        "1" => Ok(Slot::First),
+        "2" => Ok(Slot::Second),
+        _ => Err(ApiError::not_found("there are the slots 1 and 2")),
+    }
+}
+
+fn show_secrets(secrets: &DatedSecrets) -> Vec<Value> {
+    let show = |(slot, secret): (Slot, &DatedDigest)| {
+        let mut shown = json!({ "slot": slot.number() });
+        if let Some(created) = secret.created {
+            shown["created"] = created.to_string().into();
+        }
+        shown
+    };
+    secrets.iter().map(show).collect()
 }

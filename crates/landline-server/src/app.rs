@@ -3,8 +3,8 @@
 //! [`start`] opens everything in the order in which it is needed; [`Running::finished`] waits until it is over.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +21,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::admin_file::AdminFile;
 use crate::admin_api::{self, Readiness, ReadinessState};
 use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
 use crate::config::{Config, StoreLimits};
-use crate::directory::Directory;
+use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
 use crate::http::{ServeLimits, serve, with_layers};
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
 use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
@@ -32,9 +33,10 @@ use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
 use crate::telemetry::{DeliveryOutcome, Metrics, OutboxEvent};
+use crate::token_keys::TokenKeys;
 use crate::{client_api, connector_api};
 
-mod first_start;
+mod admin_file;
 
 /// What a server is started with.
 #[expect(missing_debug_implementations, reason = "a bag of trait objects; it is taken apart at once")]
@@ -79,6 +81,9 @@ pub struct Running {
     pub first_secrets: Vec<(SiteName, SiteSecret)>,
     /// Bots and sites.
     pub directory: Arc<Directory>,
+    /// What opens the admin API.
+    pub admin_token: SiteSecret,
+    admin_file: Option<AdminFile>,
     public: tokio::task::JoinHandle<()>,
     admin: tokio::task::JoinHandle<()>,
     tasks: TaskTracker,
@@ -96,7 +101,8 @@ pub struct Running {
 pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
     let store = Arc::new(open_store(&options.config.data, &options.config.limits.store).await?);
     let log: Arc<dyn LogStore> = Arc::<EmbeddedStore>::clone(&store);
-    start_with(options, Engines { log, registry: store, bots: None }).await
+    let folder = options.config.data.clone();
+    assemble(options, Engines { log, registry: store, bots: None }, Some(folder)).await
 }
 
 /// Opens the store in a folder.
@@ -110,11 +116,19 @@ pub async fn open_store(data: &Path, limits: &StoreLimits) -> anyhow::Result<Emb
     opened.with_context(|| format!("cannot open the data folder {}", data.display()))
 }
 
-/// Starts a server on given engines.
+/// Starts a server on given engines. Nothing is written to the data folder.
 ///
 /// # Errors
 /// As [`start`].
 pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Result<Running> {
+    assemble(options, engines, None).await
+}
+
+async fn assemble(
+    options: StartOptions,
+    engines: Engines,
+    folder: Option<PathBuf>,
+) -> anyhow::Result<Running> {
     let StartOptions { config, public, admin, clock, entropy, make_identity_key, extra_routes, shutdown } =
         options;
     let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
@@ -122,17 +136,29 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
     let metrics = Arc::new(Metrics::new());
     let readiness = ReadinessState::default();
 
-    let first = first_start::prepare(&config, &*engines.registry, &*entropy, public_addr).await?;
-    let registry = Arc::clone(&engines.registry);
-    let keys = IdentityHolder::open(registry, make_identity_key, clock.now()).await;
+    let base = bot_base(&config, public_addr);
+    let registry = || Arc::clone(&engines.registry);
+    let keys = IdentityHolder::open(registry(), make_identity_key, clock.now()).await;
     let keys = Arc::new(keys.context("cannot open the keys by which bots know this server")?);
     let connector = Connector::default();
     let outbound = Arc::new(Outbound::new(connector.clone()));
     let trusted = config.trusted_issuers.clone();
     let issuers = ExternalIssuers::new(trusted, outbound, tasks.clone(), Arc::clone(&metrics));
-    let identity = Arc::new(Identity::new(keys, &bot_base(&config, public_addr), issuers));
+    let identity = Arc::new(Identity::new(keys, &base, issuers));
+    let key_ring = TokenKeys::open(registry(), &*entropy, clock.now()).await?;
+    let file = FileEntries { bots: config.bots, sites: config.sites, base };
+    let loaded = directory::load(&file, &*engines.registry, &*entropy, clock.now()).await?;
     let directory = Arc::new(Directory::default());
-    directory.replace(first.snapshot);
+    directory.replace(loaded.snapshot);
+    let editor = Editor::new(EditorParts {
+        directory: Arc::clone(&directory),
+        file,
+        versions: loaded.versions,
+        registry: registry(),
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+        metrics: Arc::clone(&metrics),
+    });
     let bots = match engines.bots {
         Some(bots) => bots,
         None => {
@@ -163,7 +189,7 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
         conversations: conversations.clone(),
         directory: Arc::clone(&directory),
         identity,
-        key_ring: first.key_ring,
+        key_ring,
         clock,
         entropy: Arc::clone(&entropy),
         metrics: Arc::clone(&metrics),
@@ -179,6 +205,12 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
         tasks: tasks.clone(),
     });
     tasks.spawn(close_when_quiet(app.clone(), config.limits.server.drain));
+    let admin_token = match config.admin_token {
+        Some(token) => token,
+        // Not of the form of a site's secret, so that neither is taken for the other.
+        None => SiteSecret::from_text(&format!("lla_{}", directory::random_text(&*entropy)))?,
+    };
+    let admin_routes = admin_api::routes(app.clone(), editor, &admin_token);
     let router = client_api::routes().merge(connector_api::routes()).merge(identity::routes());
     let router = router.with_state(app).merge(extra_routes);
     let router = with_layers(router, entropy, Arc::clone(&metrics));
@@ -190,16 +222,18 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
         drain: server.drain,
     };
     let admin_limits = ServeLimits { connections: ADMIN_CONNECTIONS, ..limits.clone() };
-    let admin_router = admin_api::router(readiness.clone(), Arc::clone(&metrics));
+    let admin_router = admin_api::probes(readiness.clone(), Arc::clone(&metrics)).merge(admin_routes);
     // Stays up while the rest drains, so that a probe sees it.
     let admin_shutdown = CancellationToken::new();
     let admin_task = serve(admin, admin_router, admin_limits, None, admin_shutdown.clone(), tasks.clone());
     let public_task = serve(public, router, limits, Some(metrics), closing.clone(), tasks.clone());
-    let running = Running {
+    let mut running = Running {
         public_addr,
         admin_addr,
-        first_secrets: first.new_secrets,
-        directory,
+        first_secrets: loaded.new_secrets,
+        directory: Arc::clone(&directory),
+        admin_token,
+        admin_file: None,
         public: tasks.spawn(public_task),
         admin: tasks.spawn(admin_task),
         tasks: tasks.clone(),
@@ -211,7 +245,10 @@ pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Resu
     };
     conversations.deliver_untried(untried);
     conversations.resume_outbox();
-    tasks.spawn(sweep_regularly(conversations, retention(&config), shutdown));
+    tasks.spawn(sweep_regularly(conversations, directory, shutdown));
+    if let Some(folder) = folder {
+        running.admin_file = Some(AdminFile::write(&folder, admin_addr, &running.admin_token)?);
+    }
     readiness.set(Readiness::Ready);
     Ok(running)
 }
@@ -236,6 +273,9 @@ impl Running {
             );
         }
         self.public.await?;
+        if let Some(file) = self.admin_file {
+            file.remove();
+        }
         self.admin_shutdown.cancel();
         self.admin.await?;
         self.tasks.close();
@@ -273,7 +313,11 @@ async fn close_when_quiet(app: App, at_most: Duration) {
     app.closing.cancel();
 }
 
-async fn sweep_regularly(conversations: Conversations, retention: Retention, shutdown: CancellationToken) {
+async fn sweep_regularly(
+    conversations: Conversations,
+    directory: Arc<Directory>,
+    shutdown: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
@@ -281,7 +325,7 @@ async fn sweep_regularly(conversations: Conversations, retention: Retention, shu
         }
         // A wake-up is a hint; this is the slower poll behind it.
         conversations.resume_outbox();
-        match conversations.sweep(&retention).await {
+        match conversations.sweep(&retention(&directory.snapshot())).await {
             Ok(0) => {}
             Ok(forgotten) => {
                 tracing::info!(forgotten, "Forgot {forgotten} conversations whose time was over")
@@ -291,26 +335,26 @@ async fn sweep_regularly(conversations: Conversations, retention: Retention, shu
     }
 }
 
-fn retention(config: &Config) -> Retention {
-    let sites: HashMap<_, _> = config.sites.iter().map(|site| (site.name.clone(), site.retention)).collect();
-    // Of a site that is not configured any more, nothing is known but that it was there: it is kept longest.
+fn retention(now: &Snapshot) -> Retention {
+    let sites: HashMap<_, _> = now.sites.values().map(|site| (site.name.clone(), site.retention)).collect();
+    // Of a site that is not there any more, nothing is known but that it was there: it is kept longest.
     let default = sites.values().copied().max().unwrap_or(Duration::MAX);
     Retention { sites, default }
 }
 
-/// The base URL by which bots reach this server.
+/// How a listener is reached from this machine.
+fn local_base(listener: SocketAddr) -> String {
+    let unspecified = listener.ip().is_unspecified();
+    let address = if unspecified { (Ipv4Addr::LOCALHOST, listener.port()).into() } else { listener };
+    format!("http://{address}")
+}
+
+/// The base URL by which bots reach this server, without a slash at its end.
 fn bot_base(config: &Config, public: SocketAddr) -> String {
     match (&config.connector_url, &config.public_url) {
         (Some(url), _) | (None, Some(url)) => url.as_str().trim_end_matches('/').to_owned(),
-        (None, None) => {
-            let ip = if public.ip().is_unspecified() { "127.0.0.1".to_owned() } else { host(public) };
-            format!("http://{ip}:{}", public.port())
-        }
+        (None, None) => local_base(public),
     }
-}
-
-fn host(address: SocketAddr) -> String {
-    if address.is_ipv6() { format!("[{}]", address.ip()) } else { address.ip().to_string() }
 }
 
 /// Tells the metrics how deliveries end.

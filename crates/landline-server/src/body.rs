@@ -44,7 +44,7 @@ impl FromRequest<App> for ActivityBody {
     }
 }
 
-async fn read_json(
+pub(crate) async fn read_json(
     headers: &HeaderMap,
     body: Body,
     limit: usize,

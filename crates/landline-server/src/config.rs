@@ -18,6 +18,8 @@ mod secrets;
 mod trusted_issuers;
 mod units;
 
+pub(crate) use units::{parse_time, show_time};
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -5,19 +5,30 @@
 //!
 //! Invariants: an app id belongs to one bot at the most; no debug output holds a secret or a capability.
 //!
-//! Not here: where they come from (`config`, the registry) and who may change them (`admin_api`).
+//! Where to look: what is read at the start (`load`), how things change afterwards (`editor`), how they are kept
+//! (`stored`), what a setting may be (`fields`).
+//!
+//! Not here: the file's keys (`config`), who may change what (`admin_api`).
 
+mod editor;
 pub(crate) mod fields;
+mod load;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use landline_auth::{SecretDigest, SiteSecrets};
+use landline_auth::{DatedSecrets, SecretDigest, SiteSecret};
 use landline_core::{BotDirectory, BotProfile, DeliveryMode};
 use landline_protocol::{BotName, SiteName};
 use url::Url;
+
+pub(crate) use editor::Parts as EditorParts;
+pub use editor::{AppIdChange, BotChange, ChangeError, Editor, OutgoingChange, SiteChange};
+pub(crate) use load::{FileEntries, load, random_text};
+pub(crate) use stored::{from_bytes, to_bytes};
 
 /// The tenant of bots that name none: the one that the Bot Framework itself uses.
 pub const DEFAULT_TENANT: &str = "botframework.com";
@@ -76,7 +87,7 @@ pub struct Bot {
     /// How it gets what clients send.
     pub delivery: DeliveryMode,
     /// What it may show to get an access token: as `X-IDENTITY-HEADER`, or as `client_secret`.
-    pub credentials: SiteSecrets,
+    pub credentials: DatedSecrets,
     /// Where the tokens come from that it is shown, if it trusts only somebody else's keys.
     pub outgoing: Option<Arc<OutgoingCredentials>>,
     /// The digest of the unguessable segment, for a bot without app id.
@@ -147,6 +158,14 @@ impl fmt::Debug for ServiceUrl {
     }
 }
 
+impl Bot {
+    /// The unguessable segment of its `serviceUrl`, where it has one. Not for logs.
+    pub(crate) fn capability_text(&self) -> Option<String> {
+        self.capability?;
+        self.service_url.0.trim_end_matches('/').rsplit('/').next().map(str::to_owned)
+    }
+}
+
 /// A site: clients that share secrets, in front of one bot.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -155,7 +174,7 @@ pub struct Site {
     /// Its bot.
     pub bot: BotName,
     /// Digests of its secrets.
-    pub secrets: SiteSecrets,
+    pub secrets: DatedSecrets,
     /// How long a token lives. In whole seconds.
     pub token_lifetime: Duration,
     /// Whether `watermark=` with nothing behind it asks for the whole history.
@@ -182,7 +201,8 @@ impl Directory {
 impl Snapshot {
     /// The site that one of its secrets opens.
     pub fn site_by_secret(&self, presented: &str) -> Option<&Arc<Site>> {
-        self.sites.values().find(|site| site.secrets.accepts(presented))
+        let digest = digest_of(presented)?;
+        self.sites.values().find(|site| site.secrets.holds(&digest))
     }
 
     /// The bot that has this app id.
@@ -192,11 +212,14 @@ impl Snapshot {
 
     /// The bot whose `serviceUrl` holds this segment.
     pub fn bot_by_capability(&self, presented: &str) -> Option<&Arc<Bot>> {
-        self.bots.values().find(|bot| {
-            let known = SiteSecrets { first: bot.capability, second: None };
-            known.accepts(presented)
-        })
+        let digest = digest_of(presented)?;
+        self.bots.values().find(|bot| bot.capability == Some(digest))
     }
+}
+
+/// The digest of what could be a secret. What could not be one was never taken as one.
+fn digest_of(presented: &str) -> Option<SecretDigest> {
+    SiteSecret::from_text(presented).ok().map(|secret| secret.digest())
 }
 
 impl BotDirectory for Directory {

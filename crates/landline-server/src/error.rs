@@ -79,6 +79,11 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::NotSupported, message)
     }
 
+    /// 409 `Conflict`: it does not fit what there is.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, ErrorCode::Conflict, message)
+    }
+
     /// 413 `MessageSizeTooBig`.
     pub fn too_big(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::MessageSizeTooBig, message)

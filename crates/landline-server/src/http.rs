@@ -16,6 +16,7 @@ pub use body::read_body;
 pub use connection::Peer;
 pub(crate) use cors::HISTORY_EXPIRED;
 pub use layers::{RequestId, with_layers};
+pub(crate) use layers::{with_fallbacks, with_inner_layers};
 pub use serve::{ServeLimits, serve};
 
 #[cfg(test)]

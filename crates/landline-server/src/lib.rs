@@ -22,6 +22,7 @@ mod public_url;
 pub mod state;
 mod system_entropy;
 pub mod telemetry;
+pub mod token_keys;
 
 pub use public_url::PublicUrl;
 pub use system_entropy::SystemEntropy;

@@ -172,3 +172,27 @@ pub const ISSUER_KEYS_RETRY: Duration = Duration::from_secs(30);
 /// How long fetching the keys of an issuer may take, metadata and keys together. Calls whose token names an unknown key
 /// wait for it.
 pub const ISSUER_KEYS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The shortest life of a token. The stock client refreshes every 15 minutes: less is for tests.
+pub const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(1);
+
+/// The longest life of a token.
+pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The shortest time for which a conversation is kept.
+pub const RETENTION_MIN: Duration = Duration::from_secs(60);
+
+/// How many bots there may be. Each costs some hundred bytes, and a look at each when an app id is looked up.
+pub const MAX_BOTS: usize = 1000;
+
+/// How many sites there may be. Each costs some hundred bytes, and a comparison when a secret is looked up.
+pub const MAX_SITES: usize = 1000;
+
+/// How many entries of the registry are read at a time.
+pub const REGISTRY_PAGE: usize = 100;
+
+/// The largest body of a request to the admin API.
+pub const ADMIN_BODY_BYTES: usize = 16 * 1024;
+
+/// How many sites the refusal to remove their bot names.
+pub const NAMED_SITES: usize = 5;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use landline_auth::KeyRing;
 use landline_core::{Clock, Conversations, Entropy};
 use landline_protocol::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +12,7 @@ use crate::directory::Directory;
 use crate::identity::Identity;
 use crate::public_url::PublicUrl;
 use crate::telemetry::Metrics;
+use crate::token_keys::TokenKeys;
 
 /// A cheap handle to everything that handlers share.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct Parts {
     /// Who is who among bots.
     pub identity: Arc<Identity>,
     /// Signs tokens and tickets.
-    pub key_ring: KeyRing,
+    pub key_ring: TokenKeys,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids.

@@ -6,5 +6,6 @@ pub mod metrics;
 mod process;
 
 pub use metrics::{
-    ActivityOrigin, BotRefused, DeliveryOutcome, KeysFetched, Metrics, OutboxEvent, SocketClosed, TokenWay,
+    ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, KeysFetched, Metrics, OutboxEvent,
+    SocketClosed, TokenWay,
 };

@@ -23,11 +23,14 @@ use hyper::Method;
 use landline_core::store::Registry;
 use landline_server::app::Running;
 use landline_server::config::Config;
+use landline_server::directory::Directory;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use actors::{BotActor, Operator, Person, message, start};
-pub use builder::{BOT, Builder, OTHER_BOT, OTHER_SECRET, OTHER_SITE, SECOND_SECRET, SECRET, SITE};
+pub use builder::{
+    ADMIN_TOKEN, BOT, Builder, OTHER_BOT, OTHER_SECRET, OTHER_SITE, SECOND_SECRET, SECRET, SITE,
+};
 pub use disk::Disk;
 pub use http::{Call, Reply};
 pub use socket::{Frame, Socket};
@@ -45,6 +48,8 @@ pub struct TestServer {
     pub clock: Arc<ManualClock>,
     pub bot: Arc<ScriptedBot>,
     pub disk: Arc<Disk>,
+    /// Bots and sites, as the server sees them.
+    pub directory: Arc<Directory>,
     /// What the bot [`BOT`] is told as its `serviceUrl`.
     pub service_url: String,
     /// The same for [`OTHER_BOT`].
@@ -81,6 +86,16 @@ impl TestServer {
 
     pub fn post(&self, path: &str) -> Call {
         self.call(Method::POST, path)
+    }
+
+    /// A request to the admin API, with its token; the path counts from `/admin/v1`.
+    pub fn admin(&self, method: Method, path: &str) -> Call {
+        Call::new(self.admin, method, &format!("/admin/v1{path}")).bearer(ADMIN_TOKEN)
+    }
+
+    /// Whoever holds a secret.
+    pub fn operator_with(&self, secret: &str) -> Operator<'_> {
+        Operator::new(self, secret)
     }
 
     /// Whoever holds the secret of [`SITE`].
@@ -135,9 +150,10 @@ impl TestServer {
 
     fn assemble(running: Running, lasting: Lasting, builder: Builder, shutdown: CancellationToken) -> Self {
         let Lasting { disk, registry, clock, bot, folder } = lasting;
-        let directory = running.directory.snapshot();
+        let directory = Arc::clone(&running.directory);
+        let now = directory.snapshot();
         let url = |name: &str| {
-            let bot = &directory.bots[&name.parse().expect("a name")];
+            let bot = &now.bots[&name.parse().expect("a name")];
             bot.service_url.expose().to_string()
         };
         let (address, admin) = (running.public_addr, running.admin_addr);
@@ -150,6 +166,7 @@ impl TestServer {
             clock,
             bot,
             disk,
+            directory,
             service_url,
             other_service_url,
             registry,

@@ -100,8 +100,9 @@ fn conversation_body(
         expires: now.plus(STREAM_TICKET_TTL),
         id: app.unique_id(),
     };
-    let ticket =
-        ticket.sign(&app.key_ring, now).map_err(|error| ApiError::bad_argument(error.to_string()))?;
+    let ticket = ticket
+        .sign(&app.key_ring.current(), now)
+        .map_err(|error| ApiError::bad_argument(error.to_string()))?;
     let base = app.public_url.web_socket_base(headers, peer.0.ip()).ok_or_else(|| {
         ApiError::bad_argument("the request has no usable host header, and the server no public_url")
     })?;

@@ -39,9 +39,10 @@ impl FromRequestParts<App> for Caller {
         if let Some(site) = directory.site_by_secret(&presented) {
             return Ok(Self { site: Arc::clone(site), token: None });
         }
-        let token = ClientToken::verify(&presented, &app.key_ring, app.now()).map_err(token_error)?;
-        let site =
-            directory.sites.get(&token.site).filter(|site| site.bot == token.bot).ok_or_else(not_opened)?;
+        let token =
+            ClientToken::verify(&presented, &app.key_ring.current(), app.now()).map_err(token_error)?;
+        // The site may have another bot by now. A conversation stays with the one it was started with.
+        let site = directory.sites.get(&token.site).ok_or_else(not_opened)?;
         check_origin(parts, &token.trusted_origins)?;
         Ok(Self { site: Arc::clone(site), token: Some(token) })
     }

@@ -41,14 +41,14 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
         ApiError::unauthorized("the stream URL has lost its t parameter; use it as it was given")
     })?;
     let ticket =
-        StreamTicket::verify(&ticket, &app.key_ring, app.now()).map_err(|error| {
-            match token_error(error) {
+        StreamTicket::verify(&ticket, &app.key_ring.current(), app.now()).map_err(
+            |error| match token_error(error) {
                 error if error.code == landline_protocol::ErrorCode::TokenExpired => ApiError::token_expired(
                     "the stream URL is older than 60 seconds; reconnect to get a new one",
                 ),
                 error => error,
-            }
-        })?;
+            },
+        )?;
     let conversation = conversation_in_path(&mut parts, &app).await?;
     if ticket.conversation != conversation || !app.directory.snapshot().sites.contains_key(&ticket.site) {
         return Err(ApiError::forbidden("the stream URL is for another conversation"));

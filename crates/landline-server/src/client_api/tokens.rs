@@ -91,8 +91,9 @@ pub(super) fn refreshed(app: &App, site: &Site, token: &ClientToken) -> ClientTo
 
 /// The answer that carries a token.
 pub(super) fn sign(app: &App, site: &Site, token: &ClientToken) -> Result<TokenBody, ApiError> {
-    let text =
-        token.sign(&app.key_ring, app.now()).map_err(|error| ApiError::bad_argument(error.to_string()))?;
+    let text = token
+        .sign(&app.key_ring.current(), app.now())
+        .map_err(|error| ApiError::bad_argument(error.to_string()))?;
     let expires_in = site.token_lifetime.as_secs();
     Ok(TokenBody { conversation_id: token.conversation.clone(), token: text, expires_in })
 }

@@ -3,11 +3,9 @@
 use std::fmt::Write;
 
 use super::limits_table::ROWS;
-use super::resolve::{
-    DEFAULT_ADMIN, DEFAULT_DATA, DEFAULT_LISTEN, DEFAULT_RETENTION, DEFAULT_TOKEN_LIFETIME, HISTORY,
-};
+use super::resolve::{DEFAULT_ADMIN, DEFAULT_DATA, DEFAULT_LISTEN};
 use super::units::show_time;
-use crate::directory::fields::{QUEUED, WAIT};
+use crate::directory::fields::{DEFAULT_RETENTION, DEFAULT_TOKEN_LIFETIME, HISTORY, ONLY_NEW, QUEUED, WAIT};
 use crate::directory::{DEFAULT_ISSUER, DEFAULT_TENANT, DEFAULT_TOKEN_URL};
 
 /// A line of the file is not longer than this.
@@ -97,7 +95,7 @@ bot = "main"
 token_lifetime = "{lifetime}"
 
 # What a reconnect with an empty watermark gets: "{HISTORY}" (everything, so that a reloaded page shows the
-# conversation) or "new" (only what comes from then on).
+# conversation) or "{ONLY_NEW}" (only what comes from then on).
 empty_watermark = "{HISTORY}"
 
 # How long a conversation is kept after its last activity. Too short: clients find it gone; too long: the disk fills.

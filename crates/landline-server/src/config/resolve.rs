@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use landline_auth::SiteSecret;
@@ -11,26 +10,16 @@ use url::Url;
 
 use super::file::{File, Site};
 use super::secrets::Sources;
-use super::units::{parse_time, show_time};
 use super::{
     BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, bots,
     limits_table, trusted_issuers,
 };
 use crate::bot_client::check_endpoint;
+use crate::directory::fields;
 
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:3000";
 pub(super) const DEFAULT_ADMIN: &str = "127.0.0.1:3001";
 pub(super) const DEFAULT_DATA: &str = "./landline-data";
-pub(super) const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
-pub(super) const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
-pub(super) const HISTORY: &str = "history";
-const ONLY_NEW: &str = "new";
-
-/// Clients are told in whole seconds. The stock client refreshes every 15 minutes: less is for tests.
-const TOKEN_LIFETIME_MIN: Duration = Duration::from_secs(1);
-const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
-const RETENTION_MIN: Duration = Duration::from_secs(60);
-
 /// The names that the flags stand for.
 const ONLY_BOT: &str = "main";
 const ONLY_SITE: &str = "default";
@@ -89,9 +78,9 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
             bot,
             secret: only_secret(environment)?,
             second_secret: None,
-            token_lifetime: DEFAULT_TOKEN_LIFETIME,
+            token_lifetime: fields::DEFAULT_TOKEN_LIFETIME,
             empty_watermark_is_history: true,
-            retention: DEFAULT_RETENTION,
+            retention: fields::DEFAULT_RETENTION,
         });
     }
     check(config)
@@ -150,53 +139,25 @@ fn resolve_site(
         file: site.second_secret_file.as_deref(),
         variable: site.second_secret_env.as_deref(),
     };
-    let empty_watermark_is_history = match site.empty_watermark.as_deref() {
-        None | Some(HISTORY) => true,
-        Some(ONLY_NEW) => false,
-        Some(other) => {
-            let problem = format!("{other:?} is not known; write \"{HISTORY}\" or \"{ONLY_NEW}\"");
-            return Err(ConfigError::new(key("empty_watermark"), problem));
-        }
-    };
-    let lifetimes = (TOKEN_LIFETIME_MIN, TOKEN_LIFETIME_MAX);
+    let at = |name: &str, problem| ConfigError::new(key(name), problem);
+    let token_lifetime = site.token_lifetime.as_deref().map(fields::token_lifetime).transpose();
+    let retention = site.retention.as_deref().map(fields::retention).transpose();
+    let empty_watermark = site.empty_watermark.as_deref().map(fields::empty_watermark_is_history).transpose();
     let secret = first.resolve(folder, environment)?;
     let second_secret = second.resolve(folder, environment)?;
     Ok(SiteConfig {
         bot: bot.name.clone(),
         secret,
         second_secret,
-        token_lifetime: time(
-            key("token_lifetime"),
-            site.token_lifetime.as_deref(),
-            DEFAULT_TOKEN_LIFETIME,
-            lifetimes,
-        )?,
-        empty_watermark_is_history,
-        retention: time(
-            key("retention"),
-            site.retention.as_deref(),
-            DEFAULT_RETENTION,
-            (RETENTION_MIN, Duration::MAX),
-        )?,
+        token_lifetime: token_lifetime
+            .map_err(|why| at("token_lifetime", why))?
+            .unwrap_or(fields::DEFAULT_TOKEN_LIFETIME),
+        empty_watermark_is_history: empty_watermark
+            .map_err(|why| at("empty_watermark", why))?
+            .unwrap_or(true),
+        retention: retention.map_err(|why| at("retention", why))?.unwrap_or(fields::DEFAULT_RETENTION),
         name,
     })
-}
-
-fn time(
-    key: String,
-    text: Option<&str>,
-    default: Duration,
-    (min, max): (Duration, Duration),
-) -> Result<Duration, ConfigError> {
-    let Some(text) = text else { return Ok(default) };
-    let time = parse_time(text).map_err(|problem| ConfigError::new(key.clone(), problem))?;
-    if time < min {
-        return Err(ConfigError::new(key, format!("{text} is too short; write {} or more", show_time(min))));
-    }
-    if time > max {
-        return Err(ConfigError::new(key, format!("{text} is too long; write {} or less", show_time(max))));
-    }
-    Ok(time)
 }
 
 fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {

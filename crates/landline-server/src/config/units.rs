@@ -15,7 +15,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 /// A span of time.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     parse(text, &TIMES).map(Duration::from_millis).ok_or_else(|| {
         format!(
             "{text:?} is not a time; write a whole number and ms, s, m, h or d, such as \"15s\" or \"30d\""
@@ -29,7 +29,7 @@ pub(super) fn show_size(bytes: u64) -> String {
 }
 
 /// The shortest exact spelling; what is below a millisecond is dropped.
-pub(super) fn show_time(time: Duration) -> String {
+pub(crate) fn show_time(time: Duration) -> String {
     show(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), &TIMES, "s")
 }
 

@@ -1,18 +1,21 @@
-//! What the settings of a bot may be, wherever they come from: the configuration file and the admin API check alike.
+//! What the settings of bots and sites may be, wherever they come from: the configuration file and the admin API check alike.
 //!
 //! Each function takes what was written and gives what is meant, or says what to write instead.
 //!
 //! Invariant: no problem quotes a secret.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use landline_core::DeliveryMode;
 use url::Url;
 
 use super::Hidden;
 use crate::bot_client::check_endpoint;
+use crate::config::{parse_time, show_time};
 use crate::limits::{
     MAX_APP_ID_CHARS, MAX_CLIENT_SECRET_CHARS, MAX_ISSUER_CHARS, MAX_SCOPE_CHARS, MAX_TENANT_CHARS,
+    RETENTION_MIN, TOKEN_LIFETIME_MAX, TOKEN_LIFETIME_MIN,
 };
 
 /// How `delivery` spells [`DeliveryMode::Wait`].
@@ -20,6 +23,48 @@ pub(crate) const WAIT: &str = "wait";
 
 /// How `delivery` spells [`DeliveryMode::Queued`].
 pub(crate) const QUEUED: &str = "queued";
+
+/// What `empty_watermark` says for the whole history.
+pub(crate) const HISTORY: &str = "history";
+
+/// What it says for nothing but what is new.
+pub(crate) const ONLY_NEW: &str = "new";
+
+/// How long a token lives, unless it is said otherwise.
+pub(crate) const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// How long a conversation is kept after its last activity, unless it is said otherwise.
+pub(crate) const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long a token lives. Clients are told in whole seconds.
+pub(crate) fn token_lifetime(text: &str) -> Result<Duration, String> {
+    time(text, (TOKEN_LIFETIME_MIN, TOKEN_LIFETIME_MAX))
+}
+
+/// How long a conversation is kept after its last activity.
+pub(crate) fn retention(text: &str) -> Result<Duration, String> {
+    time(text, (RETENTION_MIN, Duration::MAX))
+}
+
+/// Whether `watermark=` with nothing behind it asks for the whole history.
+pub(crate) fn empty_watermark_is_history(text: &str) -> Result<bool, String> {
+    match text {
+        HISTORY => Ok(true),
+        ONLY_NEW => Ok(false),
+        _ => Err(format!("{text:?} is not known; write {HISTORY:?} or {ONLY_NEW:?}")),
+    }
+}
+
+fn time(text: &str, (min, max): (Duration, Duration)) -> Result<Duration, String> {
+    let time = parse_time(text)?;
+    if time < min {
+        return Err(format!("{text} is too short; write {} or more", show_time(min)));
+    }
+    if time > max {
+        return Err(format!("{text} is too long; write {} or less", show_time(max)));
+    }
+    Ok(time)
+}
 
 /// An app id: mostly a UUID, but any name that both sides agree on will do.
 pub(crate) fn app_id(text: &str) -> Result<Arc<str>, String> {
@@ -56,6 +101,14 @@ pub(crate) fn delivery(text: &str) -> Result<DeliveryMode, String> {
         WAIT => Ok(DeliveryMode::Wait),
         QUEUED => Ok(DeliveryMode::Queued),
         _ => Err(format!("{text:?} is not known; write {WAIT:?} or {QUEUED:?}")),
+    }
+}
+
+/// The word for a delivery mode.
+pub(crate) fn delivery_text(mode: DeliveryMode) -> &'static str {
+    match mode {
+        DeliveryMode::Wait => WAIT,
+        DeliveryMode::Queued => QUEUED,
     }
 }
 
@@ -150,6 +203,13 @@ mod tests {
         for bad in ["", "canary canary", "canary\n", &"canary".repeat(100)] {
             let problem = client_secret(bad).unwrap_err();
             assert!(!problem.contains("canary"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_word_for_each_way_of_delivery() {
+        for mode in [DeliveryMode::Wait, DeliveryMode::Queued] {
+            assert_eq!(delivery(delivery_text(mode)), Ok(mode));
         }
     }
 }

@@ -52,18 +52,31 @@ impl fmt::Display for RequestId {
 struct Observer {
     entropy: Arc<dyn Entropy>,
     metrics: Arc<Metrics>,
+    /// Whether browsers may read the answers, whatever page asks.
+    for_browsers: bool,
 }
 
 /// Puts the fallbacks below and the layers around a router that is complete otherwise.
 ///
 /// The last thing that is done to a router: what is added to it later has none of this.
 pub fn with_layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Arc<Metrics>) -> Router {
-    router
-        .fallback(fallback::no_such_path)
-        .method_not_allowed_fallback(fallback::no_such_method)
+    let observer = Observer { entropy, metrics, for_browsers: true };
+    with_fallbacks(router)
         .layer(from_fn(catch_panic))
         .layer(cors::layer())
-        .layer(from_fn_with_state(Observer { entropy, metrics }, observe))
+        .layer(from_fn_with_state(observer, observe))
+}
+
+/// The same, without CORS, for routes that no page of another origin may use. The fallbacks are put in before, so that
+/// a guard can stand before them.
+pub(crate) fn with_inner_layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Arc<Metrics>) -> Router {
+    let observer = Observer { entropy, metrics, for_browsers: false };
+    router.layer(from_fn(catch_panic)).layer(from_fn_with_state(observer, observe))
+}
+
+/// Answers what no handler is for.
+pub(crate) fn with_fallbacks(router: Router) -> Router {
+    router.fallback(fallback::no_such_path).method_not_allowed_fallback(fallback::no_such_method)
 }
 
 async fn catch_panic(request: Request, next: Next) -> Response {
@@ -94,7 +107,9 @@ async fn observe(State(observer): State<Observer>, mut request: Request, next: N
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    cors::mark_unasked(headers);
+    if observer.for_browsers {
+        cors::mark_unasked(headers);
+    }
 
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     report(&observer.metrics, &id, &method, route, response.status().as_u16(), began.elapsed());

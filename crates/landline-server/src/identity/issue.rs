@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use landline_auth::{AccessToken, CONNECTOR_AUDIENCE, SecretPair, SignError, SiteSecrets};
+use landline_auth::{AccessToken, CONNECTOR_AUDIENCE, DatedSecrets, SignError};
 use landline_protocol::Timestamp;
 
 use super::Identity;
@@ -33,7 +33,7 @@ pub(super) fn bot_with_credential<'a>(
             .find(|bot| bot.app_id.is_some() && bot.credentials.accepts(credential));
     };
     let bot = directory.bot_by_app_id(app_id);
-    let none: SiteSecrets = SecretPair::default();
+    let none = DatedSecrets::default();
     let accepted = bot.map_or(&none, |bot| &bot.credentials).accepts(credential);
     bot.filter(|_| accepted)
 }

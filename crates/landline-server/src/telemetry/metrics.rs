@@ -134,6 +134,40 @@ struct BotRefusedLabels {
     reason: BotRefused,
 }
 
+/// What was changed by the admin API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum AdminChange {
+    /// A bot.
+    BotAdded,
+    /// Settings of a bot.
+    BotChanged,
+    /// A bot.
+    BotRemoved,
+    /// A credential of a bot.
+    CredentialAdded,
+    /// A credential of a bot.
+    CredentialRemoved,
+    /// The unguessable part of a bot's `serviceUrl`.
+    CapabilityReplaced,
+    /// A site.
+    SiteAdded,
+    /// Settings of a site.
+    SiteChanged,
+    /// A site.
+    SiteRemoved,
+    /// A secret of a site.
+    SecretAdded,
+    /// A secret of a site.
+    SecretRemoved,
+    /// The key that signs tokens and tickets.
+    TokenKeyRotated,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChangeLabels {
+    change: AdminChange,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutboxLabels {
     event: OutboxEvent,
@@ -192,6 +226,9 @@ pub struct Metrics {
     tokens_issued: Family<TokenLabels, Counter>,
     tokens_refused: Family<TokenLabels, Counter>,
     issuer_keys: Family<KeysFetchedLabels, Counter>,
+    bots: Gauge,
+    sites: Gauge,
+    admin_changes: Family<ChangeLabels, Counter>,
 }
 
 impl Default for Metrics {
@@ -227,6 +264,9 @@ impl Metrics {
             tokens_issued: Family::default(),
             tokens_refused: Family::default(),
             issuer_keys: Family::default(),
+            bots: Gauge::default(),
+            sites: Gauge::default(),
+            admin_changes: Family::default(),
         };
         metrics.register();
         metrics
@@ -294,6 +334,9 @@ impl Metrics {
             "Fetches of the keys of trusted issuers, by what came of them",
             self.issuer_keys.clone(),
         );
+        registry.register("bots", "Bots that there are", self.bots.clone());
+        registry.register("sites", "Sites that there are", self.sites.clone());
+        registry.register("admin_changes", "Changes by the admin API, by kind", self.admin_changes.clone());
     }
 
     /// A request was answered. The route is the template, or `unmatched`.
@@ -366,6 +409,18 @@ impl Metrics {
         self.bots_refused.get_or_create(&BotRefusedLabels { reason }).inc();
     }
 
+    /// So many bots and sites there are from now on.
+    pub fn directory_holds(&self, bots: usize, sites: usize) {
+        let count = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        self.bots.set(count(bots));
+        self.sites.set(count(sites));
+    }
+
+    /// The admin API has changed something.
+    pub fn admin_changed(&self, change: AdminChange) {
+        self.admin_changes.get_or_create(&ChangeLabels { change }).inc();
+    }
+
     /// A connection was accepted; it is counted until the guard is dropped.
     pub fn connection_opened(&self) -> ConnectionGuard {
         self.connections.inc();
@@ -423,6 +478,8 @@ mod tests {
         metrics.issuer_keys_fetched(KeysFetched::Failed);
         metrics.token_issued(TokenWay::ManagedIdentity);
         metrics.token_refused(TokenWay::ClientCredentials);
+        metrics.directory_holds(3, 2);
+        metrics.admin_changed(AdminChange::SecretAdded);
 
         let page = metrics.render().unwrap();
         assert_line(&page, r#"landline_requests_total{route="/v3/directline/conversations",status="201"} 1"#);
@@ -439,6 +496,9 @@ mod tests {
         assert_line(&page, r#"landline_issuer_keys_fetched_total{outcome="Failed"} 1"#);
         assert_line(&page, r#"landline_bot_tokens_issued_total{way="ManagedIdentity"} 1"#);
         assert_line(&page, r#"landline_bot_tokens_refused_total{way="ClientCredentials"} 1"#);
+        assert_line(&page, "landline_bots 3");
+        assert_line(&page, "landline_sites 2");
+        assert_line(&page, r#"landline_admin_changes_total{change="SecretAdded"} 1"#);
         assert_line(&page, "# EOF");
     }
 

@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod admin;
 mod bad_input;
 mod connector;
 mod connector_tokens;

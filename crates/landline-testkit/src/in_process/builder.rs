@@ -21,6 +21,8 @@ pub const SITE: &str = "default";
 pub const SECRET: &str = "first-secret-of-default-0123456789abcdef";
 /// The other secret of [`SITE`].
 pub const SECOND_SECRET: &str = "second-secret-of-default-0123456789abcdef";
+/// What opens the admin API.
+pub const ADMIN_TOKEN: &str = "token-of-the-admin-api-0123456789abcdef";
 /// The bot behind [`SITE`].
 pub const BOT: &str = "main";
 /// A site that has nothing to do with [`SITE`].
@@ -48,6 +50,7 @@ impl Default for Builder {
             r#"
             listen = "127.0.0.1:0"
             admin = "127.0.0.1:0"
+            admin_token = "{ADMIN_TOKEN}"
             [bots.{BOT}]
             endpoint = "http://127.0.0.1:9/api/messages"
             [bots.{OTHER_BOT}]

@@ -1,0 +1,45 @@
+//! Who may use `/admin/v1`: whoever shows the admin token.
+//!
+//! Not here: where the token is written for the operator's commands (`app`).
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::AUTHORIZATION;
+use landline_auth::{SecretDigest, SiteSecret, bearer};
+
+use crate::error::ApiError;
+
+/// What is kept of the admin token: only what is needed to know it again.
+#[derive(Clone, Debug)]
+pub(super) struct Guard(Arc<SecretDigest>);
+
+impl Guard {
+    pub(super) fn new(token: &SiteSecret) -> Self {
+        Self(Arc::new(token.digest()))
+    }
+
+    /// Takes the same time whatever is shown.
+    fn accepts(&self, presented: &str) -> bool {
+        SiteSecret::from_text(presented).is_ok_and(|presented| presented.digest() == *self.0)
+    }
+}
+
+/// 401 for everything below it without the token, also for paths that do not exist.
+pub(super) async fn check(
+    State(guard): State<Guard>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let mut headers = request.headers().get_all(AUTHORIZATION).iter();
+    let header = headers.next().and_then(|header| header.to_str().ok());
+    let presented = if headers.next().is_none() { bearer(header).ok() } else { None };
+    if presented.is_some_and(|presented| guard.accepts(presented)) {
+        return Ok(next.run(request).await);
+    }
+    Err(ApiError::unauthorized(
+        "send authorization: Bearer and the admin token, which stands in admin.json in the data folder",
+    ))
+}

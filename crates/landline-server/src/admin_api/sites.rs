@@ -1,0 +1,141 @@
+//! `/admin/v1/sites`: the sites and their secrets.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use landline_protocol::{BotName, SiteName};
+use serde_json::{Value, json};
+
+use super::fields::{Fields, Given};
+use super::{Admin, name_in_path, show_secrets, slot_in_path};
+use crate::config::show_time;
+use crate::directory::{ManagedBy, Site, SiteChange, fields};
+use crate::error::ApiError;
+
+/// `GET /admin/v1/sites`
+pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
+    let snapshot = admin.editor.snapshot();
+    let sites: Vec<_> = snapshot.sites.values().map(|site| show(site)).collect();
+    Json(json!({ "sites": sites }))
+}
+
+/// `GET /admin/v1/sites/{name}`
+pub(super) async fn get(
+    State(admin): State<Admin>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let name: SiteName = name_in_path(&name)?;
+    let snapshot = admin.editor.snapshot();
+    let site = snapshot.sites.get(&name);
+    let site = site.ok_or_else(|| {
+        ApiError::not_found(format!("there is no site {name}; add it, or look at the list"))
+    })?;
+    Ok(Json(json!({ "site": show(site) })))
+}
+
+/// `POST /admin/v1/sites`
+///
+/// The secret is handed out this once.
+pub(super) async fn add(
+    State(admin): State<Admin>,
+    mut body: Fields,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let name: SiteName = body.required("name", |text| text.parse().map_err(|why| format!("{why}")))?;
+    let bot: BotName = body.required("bot", bot_name)?;
+    let change = change(&mut body)?;
+    body.done()?;
+    let editor = admin.editor.clone();
+    let (site, secret) = admin.to_its_end(async move { editor.add_site(name, bot, change).await }).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "site": show(&site), "secret": secret.expose() }))))
+}
+
+/// `PATCH /admin/v1/sites/{name}`
+///
+/// What is absent stays, `null` sets back.
+pub(super) async fn patch(
+    State(admin): State<Admin>,
+    Path(name): Path<String>,
+    mut body: Fields,
+) -> Result<Json<Value>, ApiError> {
+    let name: SiteName = name_in_path(&name)?;
+    let bot = match body.text("bot", bot_name)? {
+        Given::Null => return Err(ApiError::bad_argument("bot: a site cannot be without one")),
+        Given::Absent => None,
+        Given::Value(bot) => Some(bot),
+    };
+    let change = SiteChange { bot, ..change(&mut body)? };
+    body.done()?;
+    let editor = admin.editor.clone();
+    let site = admin.to_its_end(async move { editor.change_site(&name, change).await }).await?;
+    Ok(Json(json!({ "site": show(&site) })))
+}
+
+/// `DELETE /admin/v1/sites/{name}`
+pub(super) async fn remove(
+    State(admin): State<Admin>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let name: SiteName = name_in_path(&name)?;
+    let editor = admin.editor.clone();
+    admin.to_its_end(async move { editor.remove_site(&name).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /admin/v1/sites/{name}/secrets`
+///
+/// The text is handed out this once.
+pub(super) async fn add_secret(
+    State(admin): State<Admin>,
+    Path(name): Path<String>,
+    body: Fields,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let name: SiteName = name_in_path(&name)?;
+    body.done()?;
+    let editor = admin.editor.clone();
+    let (secret, slot) = admin.to_its_end(async move { editor.add_secret(&name).await }).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "secret": secret.expose(), "slot": slot.number() }))))
+}
+
+/// `DELETE /admin/v1/sites/{name}/secrets/{slot}`
+pub(super) async fn remove_secret(
+    State(admin): State<Admin>,
+    Path((name, slot)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let (name, slot) = (name_in_path::<SiteName>(&name)?, slot_in_path(&slot)?);
+    let editor = admin.editor.clone();
+    admin.to_its_end(async move { editor.remove_secret(&name, slot).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What adding and changing have in common.
+fn change(body: &mut Fields) -> Result<SiteChange, ApiError> {
+    let lifetime = body.text("tokenLifetime", fields::token_lifetime)?.nullable();
+    let empty_watermark = body.text("emptyWatermark", fields::empty_watermark_is_history)?.nullable();
+    let retention = body.text("retention", fields::retention)?.nullable();
+    Ok(SiteChange {
+        bot: None,
+        token_lifetime: lifetime.map(|time| time.unwrap_or(fields::DEFAULT_TOKEN_LIFETIME)),
+        empty_watermark_is_history: empty_watermark.map(|history| history.unwrap_or(true)),
+        retention: retention.map(|time| time.unwrap_or(fields::DEFAULT_RETENTION)),
+    })
+}
+
+fn bot_name(text: &str) -> Result<BotName, String> {
+    text.parse().map_err(|why| format!("{why}"))
+}
+
+/// A site, without anything that opens a door.
+fn show(site: &Site) -> Value {
+    json!({
+        "name": site.name.as_str(),
+        "bot": site.bot.as_str(),
+        "tokenLifetime": show_time(site.token_lifetime),
+        "emptyWatermark": if site.empty_watermark_is_history { fields::HISTORY } else { fields::ONLY_NEW },
+        "retention": show_time(site.retention),
+        "secrets": show_secrets(&site.secrets),
+        "managedBy": match site.managed_by {
+            ManagedBy::File => "file",
+            ManagedBy::Registry => "registry",
+        },
+    })
+}

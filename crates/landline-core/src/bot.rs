@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{BoxStream, Stream, StreamExt};
 use landline_protocol::BotName;
 use tokio::time::Instant;
 
@@ -62,6 +63,8 @@ pub enum Wanted {
     Status,
     /// What it says in the answer's body (`invoke`, `expectReplies`).
     Body,
+    /// The same, and what it says meanwhile, where it answers with a stream of events (`deliveryMode: "stream"`).
+    Events,
 }
 
 /// Without what nobody but the bot may know: the activity, and the address that may hold a capability.
@@ -75,12 +78,14 @@ impl fmt::Debug for BotRequest {
 }
 
 /// What the bot answered, whatever its status.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct BotAnswer {
     /// The HTTP status.
     pub status: u16,
-    /// The body: whole where it was wanted and the status is 2xx, else as much as came.
+    /// The body: whole where it was wanted and the status is 2xx, else as much as came. Empty where there are events.
     pub body: Bytes,
+    /// What the bot says from now on; only where [`Wanted::Events`] was asked for, and with a status of 2xx.
+    pub events: Option<BotEvents>,
     /// How long the bot asks to be left alone before the next attempt (`retry-after`), already bounded.
     pub retry_after: Option<Duration>,
 }
@@ -88,7 +93,46 @@ pub struct BotAnswer {
 impl BotAnswer {
     /// A status and a body, and nothing else.
     pub fn new(status: u16, body: Bytes) -> Self {
-        Self { status, body, retry_after: None }
+        Self { status, body, events: None, retry_after: None }
+    }
+}
+
+/// What a bot says in an answer that goes on. To drop it is to hang up.
+pub struct BotEvents(BoxStream<'static, Result<BotEvent, BotFailure>>);
+
+impl BotEvents {
+    /// Events, each as soon as it is there; an error is the last.
+    ///
+    /// Whoever makes it bounds the size of each, of all together, and how long it may be silent.
+    pub fn new(events: impl Stream<Item = Result<BotEvent, BotFailure>> + Send + 'static) -> Self {
+        Self(events.fuse().boxed())
+    }
+
+    /// The next one; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<BotEvent, BotFailure>> {
+        self.0.next().await
+    }
+}
+
+impl fmt::Debug for BotEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BotEvents(…)")
+    }
+}
+
+/// One event of such an answer, as `text/event-stream` has them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BotEvent {
+    /// Its type: `activity`, for example.
+    pub name: String,
+    /// What it says.
+    pub data: Bytes,
+}
+
+/// Without what is said.
+impl fmt::Debug for BotEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BotEvent").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::bot::{BotDirectory, BotProfile, BotTransport};
 use crate::clock::Clock;
-use crate::delivery::{Delivered, Deliveries, Outbox, OutboxChange};
+use crate::delivery::{AnswerEnd, Delivered, Deliveries, Outbox, OutboxChange};
 use crate::entropy::Entropy;
 use crate::facts::Facts;
 use crate::hub::{Hub, Topic};
@@ -50,6 +50,9 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 
     /// So many conversations have something queued now.
     fn outbox_lines(&self, _lines: usize) {}
+
+    /// A bot that answered with a stream of events has ended so.
+    fn answer_ended(&self, _end: &AnswerEnd) {}
 
     /// An append became durable, after so long from when it was asked for.
     fn append_committed(&self, _took: Duration) {}

@@ -17,17 +17,21 @@ use bytes::Bytes;
 use landline_protocol::{Activity, ActivityId, BotName, BotRecipient};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
-use crate::bot::{BotAnswer, BotFailure, BotRequest};
+use crate::bot::{BotAnswer, BotEvents, BotFailure, BotRequest};
 use crate::conversations::Conversations;
 use crate::limits::{DELIVERIES_PER_BOT, RETRY_PAUSE_MAX, RETRY_PAUSE_MIN};
 use crate::store::{AppendError, DeliveryState};
 
 mod answer;
+mod events;
 mod outbox;
 mod recovery;
 mod turn;
 
+pub use events::AnswerEnd;
+use events::Asked;
 pub use outbox::{
     InvalidOutboxCursor, OutboxChange, OutboxCursor, OutboxEntry, OutboxFilter, OutboxPage, OutboxState,
     OutboxTarget,
@@ -96,6 +100,8 @@ pub(crate) struct Deliveries {
     under_way: Mutex<HashMap<String, Waiting>>,
     /// One per bot, so that one that hangs does not use up what the others need.
     permits: Mutex<HashMap<BotName, Arc<Semaphore>>>,
+    /// Cancelled when the server stops: answers that go on are to come to their end.
+    stopping: CancellationToken,
 }
 
 impl Deliveries {
@@ -106,6 +112,7 @@ impl Deliveries {
 
     /// Resolves when nothing is under way; from then on, and while it waits, there is no room for anything new.
     pub(crate) async fn over(&self) {
+        self.stopping.cancel();
         let bots: Vec<_> = self.lock_permits().values().cloned().collect();
         for bot in bots {
             // An error means that it was closed, which nobody does.
@@ -181,10 +188,12 @@ impl Conversations {
         self.tasks().spawn(async move {
             let (mut job, began) = (job, Instant::now());
             let under_way = UnderWay { deliveries: this.deliveries(), id: job.id.clone() };
-            let delivered = this.run(&mut job).await;
+            let (delivered, events) = this.run(&mut job).await;
             this.observer().delivery_finished(&delivered, began.elapsed());
-            // The bot is done with it: the next one of the conversation can go.
-            job.turn = Turn::alone();
+            if events.is_none() {
+                // The bot is done with it: the next one of the conversation can go.
+                job.turn = Turn::alone();
+            }
             match delivered {
                 // Before the client is answered: it may repeat what it was told is done, also after a crash.
                 Delivered::Accepted => this.keep_state(&job, None).await,
@@ -197,6 +206,10 @@ impl Conversations {
             // First, so that whoever asks again once this is known makes an attempt of its own.
             drop(under_way);
             done.send_replace(Some(delivered));
+            if let (Some(events), Some(place)) = (events, &job.place) {
+                let is_invoke = answer::is_invoke(&job.activity);
+                this.take_events(Asked { bot: &job.bot, id: place, is_invoke }, events).await;
+            }
         });
         waiting
     }
@@ -209,20 +222,22 @@ impl Conversations {
         }
     }
 
-    async fn run(&self, job: &mut Job) -> Delivered {
+    /// How it ended, and what the bot says from now on.
+    async fn run(&self, job: &mut Job) -> (Delivered, Option<BotEvents>) {
         job.turn.wait(self.limits().order_grace).await;
         if let Some(delivered) = self.delivered_meanwhile(job).await {
-            return delivered;
+            return (delivered, None);
         }
         let Some(profile) = self.bot(&job.bot) else {
-            return Delivered::NotReached(format!("bot {} is not configured", job.bot));
+            return (Delivered::NotReached(format!("bot {} is not configured", job.bot)), None);
         };
         let body =
             job.activity.clone().for_bot(BotRecipient { bot: &job.bot, service_url: &profile.service_url });
         let service_url = profile.service_url;
         match self.attempts(job, service_url, body).await {
-            Ok(answer) => self.take_answer(job, answer).await,
-            Err(delivered) => delivered,
+            Ok(BotAnswer { events: Some(events), .. }) => (Delivered::Accepted, Some(events)),
+            Ok(answer) => (self.take_answer(job, answer).await, None),
+            Err(delivered) => (delivered, None),
         }
     }
 
@@ -263,7 +278,7 @@ impl Conversations {
                 bot: job.bot.clone(),
                 service_url: Arc::clone(&service_url),
                 body: body.clone(),
-                wanted: answer::wanted(&job.activity),
+                wanted: answer::wanted(&job.activity, job.place.is_some()),
                 deadline: job.deadline,
                 max_answer_bytes: self.limits().bot_answer_bytes,
             };

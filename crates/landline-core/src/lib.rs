@@ -29,7 +29,8 @@ mod transient;
 mod update;
 
 pub use bot::{
-    BotAnswer, BotDirectory, BotFailure, BotProfile, BotRequest, BotTransport, DeliveryMode, Wanted,
+    BotAnswer, BotDirectory, BotEvent, BotEvents, BotFailure, BotProfile, BotRequest, BotTransport,
+    DeliveryMode, Wanted,
 };
 pub use bot_send::BotSendError;
 pub use client_send::{ClientSend, SendError};
@@ -37,8 +38,8 @@ pub use clock::{Clock, SystemClock};
 pub use conversations::{Conversations, NoObserver, NotLogged, Observer, Parts, Unavailable};
 pub use create::{CreateConversation, CreatedConversation};
 pub use delivery::{
-    Delivered, InvalidOutboxCursor, OutboxChange, OutboxCursor, OutboxEntry, OutboxFilter, OutboxPage,
-    OutboxState, OutboxTarget, Untried,
+    AnswerEnd, Delivered, InvalidOutboxCursor, OutboxChange, OutboxCursor, OutboxEntry, OutboxFilter,
+    OutboxPage, OutboxState, OutboxTarget, Untried,
 };
 pub use entropy::Entropy;
 pub use facts::Facts;

@@ -127,6 +127,15 @@ pub(crate) const APPEND_TRIES: usize = 32;
 /// How many activities a bot may put into one HTTP answer.
 pub(crate) const MAX_ANSWER_ACTIVITIES: usize = 100;
 
+/// How many events a bot may put into one answer that goes on; a text that is shown word by word has some hundreds.
+pub(crate) const MAX_ANSWER_EVENTS: usize = 10_000;
+
+/// How long an answer may go on.
+pub(crate) const ANSWER_EVENTS_TIME: Duration = Duration::from_secs(15 * 60);
+
+/// How long an answer may still go on when the server stops.
+pub(crate) const ANSWER_EVENTS_STOP: Duration = Duration::from_secs(5);
+
 /// How many deliveries to one bot may be under way; over it, sends are refused before they are logged.
 pub(crate) const DELIVERIES_PER_BOT: u32 = 4096;
 

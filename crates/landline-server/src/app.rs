@@ -12,8 +12,8 @@ use anyhow::Context;
 use landline_auth::SiteSecret;
 use landline_core::store::{LogStore, Registry};
 use landline_core::{
-    BotTransport, Clock, Conversations, Delivered, Entropy, Observer, OutboxChange, Parts, Retention,
-    limits::SWEEP_INTERVAL,
+    AnswerEnd, BotTransport, Clock, Conversations, Delivered, Entropy, Observer, OutboxChange, Parts,
+    Retention, limits::SWEEP_INTERVAL,
 };
 use landline_protocol::SiteName;
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
@@ -32,7 +32,7 @@ use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
 use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
-use crate::telemetry::{DeliveryOutcome, Metrics, OutboxEvent};
+use crate::telemetry::{DeliveryOutcome, Metrics, OutboxEvent, StreamedAnswerEnd};
 use crate::token_keys::TokenKeys;
 use crate::{client_api, connector_api};
 
@@ -386,6 +386,15 @@ impl Observer for DeliveryMetrics {
 
     fn outbox_lines(&self, lines: usize) {
         self.0.outbox_conversations(lines);
+    }
+
+    fn answer_ended(&self, end: &AnswerEnd) {
+        self.0.streamed_answer_ended(match end {
+            AnswerEnd::Complete => StreamedAnswerEnd::Complete,
+            AnswerEnd::Broken(_) => StreamedAnswerEnd::Broken,
+            AnswerEnd::NotLogged(_) => StreamedAnswerEnd::NotLogged,
+            AnswerEnd::Stopped => StreamedAnswerEnd::Stopped,
+        });
     }
 
     fn append_committed(&self, took: Duration) {

@@ -16,6 +16,8 @@ mod addresses;
 mod authorization;
 mod connector;
 mod endpoint;
+mod event_parser;
+mod events;
 mod exchange;
 mod line;
 mod pool;
@@ -42,8 +44,9 @@ use crate::limits::BOT_IDLE_TIME;
 use crate::outbound::Outbound;
 use authorization::Authorization;
 pub(crate) use endpoint::Endpoint;
+use events::events;
 pub(crate) use exchange::connect;
-use exchange::{exchange, to_http};
+use exchange::{Exchanged, exchange, to_http};
 pub(crate) use line::LineFailure;
 use targets::{Target, Targets};
 
@@ -140,13 +143,17 @@ async fn attempt(
             None => connect(&target.endpoint, connector, deadline).await.map_err(BotFailure::NotReached)?,
         };
         line.watch.begin_request(was_kept);
-        let post = to_http(&target.endpoint, authorization, body.clone());
+        let post = to_http(&target.endpoint, authorization, wanted, body.clone());
         let failure = match exchange(&mut line, post, wanted, max_answer_bytes, deadline).await {
-            Ok(exchanged) => {
-                if let Some(idle_time) = exchanged.keep_for {
+            Ok(Exchanged::Answer { answer, keep_for }) => {
+                if let Some(idle_time) = keep_for {
                     target.pool.put(line, Instant::now() + idle_time);
                 }
-                return Ok(exchanged.answer);
+                return Ok(answer);
+            }
+            Ok(Exchanged::Events { answer, body }) => {
+                let events = Some(events(line, body, max_answer_bytes));
+                return Ok(BotAnswer { events, ..answer });
             }
             Err(failure) => failure,
         };

@@ -85,6 +85,12 @@ pub const BOT_ANSWER_HEAD_BYTES: usize = 64 * 1024;
 /// How many header fields a bot's answer may have.
 pub const BOT_ANSWER_HEADERS: usize = 100;
 
+/// How many bytes a bot may send in one answer that goes on.
+pub const BOT_EVENTS_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long a bot may be silent in such an answer. A comment is a sign of life, too.
+pub const BOT_EVENTS_IDLE: Duration = Duration::from_secs(120);
+
 /// How long the rest of a bot's answer is read that nobody wants, so that its line can be kept.
 pub const BOT_UNWANTED_BODY_TIME: Duration = Duration::from_millis(500);
 

@@ -7,5 +7,5 @@ mod process;
 
 pub use metrics::{
     ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, KeysFetched, Metrics, OutboxEvent,
-    SocketClosed, TokenWay,
+    SocketClosed, StreamedAnswerEnd, TokenWay,
 };

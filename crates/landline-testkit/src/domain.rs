@@ -6,6 +6,7 @@ mod bot;
 mod clock;
 mod directory;
 mod disk;
+mod observer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use landline_core::store::Created;
 use landline_core::store::memory::MemoryStore;
 use landline_core::{
-    Begin, BotSendError, ClientSend, Conversations, DeliveryMode, Limits, NoObserver, Parts, Seen, SendError,
+    Begin, BotSendError, ClientSend, Conversations, DeliveryMode, Limits, Parts, Seen, SendError,
     StartConversation, Unavailable,
 };
 use landline_protocol::{Activity, BotName, ChannelAccount, ConversationId, Position};
@@ -24,6 +25,7 @@ pub use bot::{Behaviour, ScriptedBot};
 pub use clock::{ManualClock, SeededEntropy};
 pub use directory::Bots;
 pub use disk::{Fault, FaultyStore};
+pub use observer::Ends;
 
 /// A domain and everything around it.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct World {
     pub disk: Arc<FaultyStore>,
     /// Which bots there are; at first the one called "bot", in `wait` mode.
     pub bots: Arc<Bots>,
+    pub observer: Arc<Ends>,
     pub tasks: TaskTracker,
     limits: Limits,
 }
@@ -69,7 +72,7 @@ impl World {
         bot: Arc<ScriptedBot>,
         limits: Limits,
     ) -> Self {
-        let tasks = TaskTracker::new();
+        let (tasks, observer) = (TaskTracker::new(), Arc::new(Ends::default()));
         let conversations = Conversations::new(Parts {
             store: Arc::clone(&disk) as _,
             bots: Arc::clone(&bot) as _,
@@ -78,9 +81,9 @@ impl World {
             entropy: Arc::new(SeededEntropy::new(1)),
             limits: limits.clone(),
             tasks: tasks.clone(),
-            observer: Arc::new(NoObserver),
+            observer: Arc::clone(&observer) as _,
         });
-        Self { conversations, bot, clock, disk, bots, tasks, limits }
+        Self { conversations, bot, clock, disk, bots, observer, tasks, limits }
     }
 
     /// Another process over the same data: what was only in memory is gone. The bot remembers.

@@ -7,18 +7,30 @@ use crate::bot::{BotAnswer, Wanted};
 use crate::conversations::Conversations;
 use crate::limits::MAX_ANSWER_ACTIVITIES;
 
-/// What is done with the answer to this activity; see [`Conversations::take_answer`].
-pub(super) fn wanted(activity: &Activity) -> Wanted {
-    let answered = is_invoke(activity) || expects_replies(activity);
-    if answered { Wanted::Body } else { Wanted::Status }
+/// What is done with the answer to this activity; see [`Conversations::take_answer`]. What is not logged has no place
+/// for an answer.
+pub(super) fn wanted(activity: &Activity, logged: bool) -> Wanted {
+    if !logged {
+        Wanted::Status
+    } else if expects_stream(activity) {
+        Wanted::Events
+    } else if is_invoke(activity) || expects_replies(activity) {
+        Wanted::Body
+    } else {
+        Wanted::Status
+    }
 }
 
-fn is_invoke(activity: &Activity) -> bool {
+pub(super) fn is_invoke(activity: &Activity) -> bool {
     activity.kind().as_deref() == Some("invoke")
 }
 
 fn expects_replies(activity: &Activity) -> bool {
     activity.delivery_mode().as_deref() == Some("expectReplies")
+}
+
+fn expects_stream(activity: &Activity) -> bool {
+    activity.delivery_mode().as_deref() == Some("stream")
 }
 
 impl Conversations {
@@ -46,7 +58,8 @@ impl Conversations {
     pub(super) fn said(&self, activity: &Activity, answer: &BotAnswer) -> Result<Vec<Activity>, String> {
         if is_invoke(activity) {
             Ok(vec![invoke_response(answer)])
-        } else if expects_replies(activity) {
+        } else if expects_replies(activity) || (expects_stream(activity) && has_replies(answer)) {
+            // A bot may know of replies in its answer, but not of streams.
             self.replies(answer)
         } else {
             Ok(Vec::new())
@@ -56,9 +69,7 @@ impl Conversations {
     /// `{"activities":[…]}`, as the Bot Framework documents for `expectReplies`.
     fn replies(&self, answer: &BotAnswer) -> Result<Vec<Activity>, String> {
         let activities = BotActivities::parse(&answer.body)
-            .map_err(|error| {
-                format!("the bot's answer to an expectReplies activity cannot be read: {error}")
-            })?
+            .map_err(|error| format!("the activities in the bot's answer cannot be read: {error}"))?
             .0;
         if activities.len() > MAX_ANSWER_ACTIVITIES {
             let count = activities.len();
@@ -72,6 +83,11 @@ impl Conversations {
             None => Ok(activities),
         }
     }
+}
+
+/// Whether the body says `{"activities":…}`. Others say "ok", or what came to their mind.
+fn has_replies(answer: &BotAnswer) -> bool {
+    RawObject::parse(&answer.body).is_ok_and(|body| body.get("activities").is_some())
 }
 
 /// The HTTP status and body of the answer to an `invoke`, as an activity of type `invokeResponse`.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests may")]
 
+mod answer_stream;
 mod connector;
 mod deliver;
 mod follow;

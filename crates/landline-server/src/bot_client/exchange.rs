@@ -6,14 +6,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use landline_core::{BotAnswer, Wanted};
 use tokio::time::{Instant, timeout_at};
 
 use super::connector::Connector;
 use super::endpoint::Endpoint;
+use super::events::are_events;
 use super::line::{Line, LineFailure};
 use super::retry_after::retry_after;
 use crate::limits::{BOT_CONNECT_TIMEOUT, BOT_IDLE_TIME, BOT_UNWANTED_BODY_TIME};
@@ -22,10 +24,15 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// What one request came to.
 #[derive(Debug)]
-pub(super) struct Exchanged {
-    pub(super) answer: BotAnswer,
-    /// For how long the line may be kept for another request; `None` when it is of no further use.
-    pub(super) keep_for: Option<Duration>,
+pub(super) enum Exchanged {
+    /// All of the answer, or as much as was wanted.
+    Answer {
+        answer: BotAnswer,
+        /// For how long the line may be kept for another request; `None` when it is of no further use.
+        keep_for: Option<Duration>,
+    },
+    /// The head of an answer that goes on, and where it does.
+    Events { answer: BotAnswer, body: Incoming },
 }
 
 /// Sends, and reads as much of the answer as is wanted, up to `max` bytes of body, until the deadline.
@@ -37,23 +44,25 @@ pub(super) async fn exchange(
     deadline: Instant,
 ) -> Result<Exchanged, LineFailure> {
     let (head, mut body) = in_time(deadline, line.send(request)).await?.into_parts();
-    let status = head.status.as_u16();
+    let answer = |body| BotAnswer {
+        retry_after: retry_after(&head.headers),
+        ..BotAnswer::new(head.status.as_u16(), body)
+    };
+    let wanted = if head.status.is_success() { wanted } else { Wanted::Status };
     let whole = match wanted {
-        Wanted::Body if head.status.is_success() => {
-            Some(in_time(deadline, line.read_whole(&mut body, max)).await?)
+        Wanted::Events if are_events(&head.headers) => {
+            return Ok(Exchanged::Events { answer: answer(Bytes::new()), body });
         }
-        Wanted::Body | Wanted::Status => {
+        Wanted::Body | Wanted::Events => Some(in_time(deadline, line.read_whole(&mut body, max)).await?),
+        Wanted::Status => {
             let give_up = deadline.min(Instant::now() + BOT_UNWANTED_BODY_TIME);
             in_time(give_up, line.read_whole(&mut body, max)).await.ok()
         }
     };
     let idle_time = keep_for(head.headers.get(KEEP_ALIVE).and_then(|value| value.to_str().ok()));
     let reusable = whole.is_some() && line.is_reusable();
-    let answer = BotAnswer {
-        retry_after: retry_after(&head.headers),
-        ..BotAnswer::new(status, whole.unwrap_or_default())
-    };
-    Ok(Exchanged { answer, keep_for: reusable.then_some(idle_time) })
+    let answer = answer(whole.unwrap_or_default());
+    Ok(Exchanged::Answer { answer, keep_for: reusable.then_some(idle_time) })
 }
 
 async fn in_time<T>(
@@ -80,6 +89,7 @@ pub(crate) async fn connect(
 pub(super) fn to_http(
     endpoint: &Endpoint,
     authorization: Option<&HeaderValue>,
+    wanted: Wanted,
     body: Bytes,
 ) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
@@ -88,6 +98,10 @@ pub(super) fn to_http(
     *request.headers_mut() = endpoint.headers.clone();
     if let Some(value) = authorization {
         request.headers_mut().insert(AUTHORIZATION, value.clone());
+    }
+    if wanted == Wanted::Events {
+        let accepted = HeaderValue::from_static("text/event-stream, application/json");
+        request.headers_mut().insert(ACCEPT, accepted);
     }
     request
 }

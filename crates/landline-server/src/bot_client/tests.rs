@@ -23,6 +23,7 @@ use super::raw_bot::{RawBot, read_request};
 mod answers;
 mod authorization;
 mod directory;
+mod events;
 mod kept_lines;
 mod not_reached;
 mod tls;

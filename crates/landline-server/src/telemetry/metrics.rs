@@ -199,6 +199,24 @@ struct OutcomeLabels {
     outcome: DeliveryOutcome,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerEndLabels {
+    end: StreamedAnswerEnd,
+}
+
+/// How an answer of a bot that went on as a stream of events has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum StreamedAnswerEnd {
+    /// The bot said all.
+    Complete,
+    /// It broke off, or could not be read.
+    Broken,
+    /// What came could not be logged.
+    NotLogged,
+    /// The server stopped.
+    Stopped,
+}
+
 /// From half a millisecond to half a minute: appends sit at the low end, waiting for a bot at the high one.
 const LATENCY_BUCKETS: [f64; 15] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0];
@@ -223,6 +241,7 @@ pub struct Metrics {
     polls_held: Counter,
     connections: Gauge,
     bots_refused: Family<BotRefusedLabels, Counter>,
+    streamed_answers: Family<AnswerEndLabels, Counter>,
     tokens_issued: Family<TokenLabels, Counter>,
     tokens_refused: Family<TokenLabels, Counter>,
     issuer_keys: Family<KeysFetchedLabels, Counter>,
@@ -261,6 +280,7 @@ impl Metrics {
             polls_held: Counter::default(),
             connections: Gauge::default(),
             bots_refused: Family::default(),
+            streamed_answers: Family::default(),
             tokens_issued: Family::default(),
             tokens_refused: Family::default(),
             issuer_keys: Family::default(),
@@ -318,6 +338,11 @@ impl Metrics {
             "bots_refused",
             "Calls to the Connector API without the credentials of a bot, by reason",
             self.bots_refused.clone(),
+        );
+        registry.register(
+            "bot_streamed_answers",
+            "Answers of bots as a stream of events that ended, by how",
+            self.streamed_answers.clone(),
         );
         registry.register(
             "bot_tokens_issued",
@@ -382,6 +407,11 @@ impl Metrics {
     /// So many conversations have something queued for their bot now.
     pub fn outbox_conversations(&self, count: usize) {
         self.outbox_conversations.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A bot's answer that went on has ended.
+    pub fn streamed_answer_ended(&self, end: StreamedAnswerEnd) {
+        self.streamed_answers.get_or_create(&AnswerEndLabels { end }).inc();
     }
 
     /// A poll with `wait` found nothing at once and is being held.
@@ -464,6 +494,7 @@ mod tests {
         let metrics = Metrics::new();
 
         metrics.request_finished("/v3/directline/conversations", 201, Duration::from_millis(3));
+        metrics.streamed_answer_ended(StreamedAnswerEnd::Broken);
         metrics.activity_accepted(ActivityOrigin::Client);
         metrics.activity_accepted(ActivityOrigin::Client);
         metrics.append_committed(Duration::from_micros(700));
@@ -483,6 +514,7 @@ mod tests {
 
         let page = metrics.render().unwrap();
         assert_line(&page, r#"landline_requests_total{route="/v3/directline/conversations",status="201"} 1"#);
+        assert_line(&page, r#"landline_bot_streamed_answers_total{end="Broken"} 1"#);
         assert_line(&page, r#"landline_activities_total{from="Client"} 2"#);
         assert_line(&page, r#"landline_append_duration_seconds_bucket{le="0.001"} 1"#);
         assert_line(&page, r#"landline_append_duration_seconds_bucket{le="0.0005"} 0"#);

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use landline_core::{BotAnswer, BotFailure, BotRequest, BotTransport};
+use futures_util::StreamExt;
+use landline_core::{BotAnswer, BotEvent, BotEvents, BotFailure, BotRequest, BotTransport, Wanted};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -18,6 +19,8 @@ pub enum Behaviour {
     Answer(u16, String),
     /// Answers with this status, and asks to be left alone for so long.
     RetryAfter(u16, Duration),
+    /// Takes it, and answers with events, each after a pause: its name and what it says. `None` is a line that breaks.
+    Stream(Vec<(Duration, Option<(&'static str, Value)>)>),
     /// Takes it, and answers after a while.
     Slow(Duration, u16),
     /// Cannot be reached.
@@ -94,6 +97,20 @@ impl BotTransport for ScriptedBot {
                 Behaviour::Answer(status, body) => Ok(BotAnswer::new(status, Bytes::from(body))),
                 Behaviour::RetryAfter(status, time) => {
                     Ok(BotAnswer { retry_after: Some(time), ..BotAnswer::new(status, Bytes::new()) })
+                }
+                Behaviour::Stream(events) => {
+                    let events = futures_util::stream::iter(events).then(|(pause, event)| async move {
+                        sleep(pause).await;
+                        match event {
+                            None => Err(BotFailure::Broken("reset".into())),
+                            Some((name, data)) => {
+                                Ok(BotEvent { name: name.into(), data: data.to_string().into() })
+                            }
+                        }
+                    });
+                    assert_eq!(request.wanted, Wanted::Events, "nobody reads what is said in a stream");
+                    let events = Some(BotEvents::new(events));
+                    Ok(BotAnswer { events, ..BotAnswer::new(200, Bytes::new()) })
                 }
                 Behaviour::Slow(time, status) => {
                     sleep(time).await;

@@ -9,10 +9,11 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::lines::Next;
 use super::schedule::pause;
 use super::{OutboxChange, Seat, pause_until_due};
-use crate::bot::{BotAnswer, BotFailure, BotRequest};
+use crate::bot::{BotAnswer, BotEvents, BotFailure, BotRequest};
 use crate::bot_send::BotSendError;
 use crate::conversations::{Conversations, NotLogged};
-use crate::delivery::{Delivered, answer};
+use crate::delivery::events::Asked;
+use crate::delivery::{Delivered, Turn, answer};
 use crate::hub::Topic;
 use crate::limits::{LIST_PAGE, OUTBOX_STORE_PAUSE};
 use crate::store::{
@@ -26,11 +27,15 @@ const GONE: u16 = 410;
 struct Tried {
     delivered: Delivered,
     retry_after: Option<Duration>,
+    /// What the bot says from now on.
+    events: Option<BotEvents>,
+    /// Whoever is behind it goes when this is dropped.
+    turn: Option<Turn>,
 }
 
 impl Tried {
     fn without_answer(delivered: Delivered) -> Self {
-        Self { delivered, retry_after: None }
+        Self { delivered, retry_after: None, events: None, turn: None }
     }
 
     fn status(&self) -> Option<u16> {
@@ -75,13 +80,18 @@ impl Conversations {
         }
         let id = ActivityId { conversation: topic.id.clone(), position };
         let began = Instant::now();
-        let tried = self.attempt(&topic, &bot, &id, activity).await;
+        let is_invoke = answer::is_invoke(&activity);
+        let mut tried = self.attempt(&topic, &bot, &id, activity).await;
         self.observer().delivery_finished(&tried.delivered, began.elapsed());
         match self.outcome_of(&id, &bot, &entry, &tried) {
             None => {
                 self.observer().outbox_changed(OutboxChange::Delivered);
                 // Otherwise nothing can be kept of this conversation, and the bot would get the same again and again.
-                Ok(if self.keep_delivered(&id).await { Next::Look } else { Next::Nothing })
+                let kept = self.keep_delivered(&id).await;
+                if let Some(events) = tried.events.take() {
+                    self.take_queued_events(bot, id, is_invoke, events, tried.turn.take()).await;
+                }
+                Ok(if kept { Next::Look } else { Next::Nothing })
             }
             Some((state, pause)) => {
                 let kept = self.keep_failed(&id, state).await;
@@ -145,15 +155,18 @@ impl Conversations {
             bot: bot.clone(),
             service_url: profile.service_url.clone(),
             body: activity.clone().for_bot(recipient),
-            wanted: answer::wanted(&activity),
+            wanted: answer::wanted(&activity, true),
             deadline: Instant::now() + self.limits().bot_deadline,
             max_answer_bytes: self.limits().bot_answer_bytes,
         };
         let delivered = match self.bots().post(request).await {
-            Ok(answer) => {
-                let retry_after = answer.retry_after;
-                let delivered = self.take_queued_answer(bot, id, &activity, &answer).await;
-                return Tried { delivered, retry_after };
+            Ok(mut answer) => {
+                let (events, retry_after) = (answer.events.take(), answer.retry_after);
+                let delivered = match events {
+                    Some(_) => Delivered::Accepted,
+                    None => self.take_queued_answer(bot, id, &activity, answer).await,
+                };
+                return Tried { delivered, retry_after, events, turn: Some(turn) };
             }
             Err(BotFailure::NotReached(why)) => Delivered::NotReached(why),
             Err(BotFailure::TimedOut) => Delivered::TimedOut,
@@ -169,12 +182,12 @@ impl Conversations {
         bot: &BotName,
         id: &ActivityId,
         activity: &Activity,
-        answer: &BotAnswer,
+        answer: BotAnswer,
     ) -> Delivered {
         if !(200..300).contains(&answer.status) {
             return Delivered::Refused { status: answer.status };
         }
-        let said = match self.said(activity, answer) {
+        let said = match self.said(activity, &answer) {
             Ok(said) => said,
             Err(why) => {
                 // It took the activity; to ask again would not make its answer better.
@@ -202,6 +215,31 @@ impl Conversations {
             }
         }
         Delivered::Accepted
+    }
+
+    /// What the bot says from now on: in a task of its own, so that what is queued behind it waits for the turn and no
+    /// longer; where the bot has no room for another delivery, right here.
+    ///
+    /// The bot has taken the activity. What a crash takes of its answer is lost; another attempt would repeat the rest.
+    async fn take_queued_events(
+        &self,
+        bot: BotName,
+        id: ActivityId,
+        is_invoke: bool,
+        events: BotEvents,
+        turn: Option<Turn>,
+    ) {
+        let permit = self.deliveries().permit(&bot);
+        let (this, beside) = (self.clone(), permit.is_some());
+        let taking = async move {
+            this.take_events(Asked { bot: &bot, id: &id, is_invoke }, events).await;
+            drop((turn, permit));
+        };
+        if beside {
+            self.tasks().spawn(self.outbox().served.track_future(taking));
+        } else {
+            taking.await;
+        }
     }
 
     /// What becomes of the entry, and the pause before the next attempt; `None` when the bot has taken it.

@@ -1,6 +1,7 @@
 //! `landline bot settings`: the block on stdout, remarks on stderr.
 
 use serde_json::json;
+use url::Url;
 
 use super::{credential, path};
 use crate::admin::Admin;
@@ -42,10 +43,11 @@ pub(super) fn print(
     admin: &Admin,
     bot: &Bot,
     sdk: Sdk,
-    port: u16,
+    port: Option<u16>,
     credential: Option<String>,
 ) -> anyhow::Result<()> {
     let again = admin.command(&format!("bot settings {} --sdk {} --new-credential", bot.name, sdk.name()));
+    let port = port.or_else(|| port_of(&bot.endpoint)).unwrap_or(DEFAULT_BOT_PORT);
     let known = Known { bot, port, credential: credential.as_deref(), again: &again };
     if let Some(wanted) = sdk.better_issuer(bot) {
         output::note(&format!(
@@ -63,4 +65,22 @@ pub(super) fn print(
     }
     output::line(block.text.trim_end())?;
     Ok(())
+}
+
+/// Where the samples of all SDKs listen: for a bot behind a proxy, whose endpoint names no port.
+const DEFAULT_BOT_PORT: u16 = 3978;
+
+fn port_of(endpoint: &str) -> Option<u16> {
+    Url::parse(endpoint).ok()?.port()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::port_of;
+
+    #[test]
+    fn the_port_of_a_bot_is_that_of_its_endpoint() {
+        assert_eq!(port_of("http://127.0.0.1:3979/api/messages"), Some(3979));
+        assert_eq!(port_of("https://bot.example.org/api/messages"), None);
+    }
 }

@@ -137,9 +137,9 @@ pub(crate) struct AddFlags {
     #[arg(long, value_name = "SDK")]
     pub(crate) sdk: Option<Sdk>,
 
-    /// The port in that block.
-    #[arg(long, value_name = "PORT", requires = "sdk", default_value_t = DEFAULT_BOT_PORT)]
-    pub(crate) port: u16,
+    /// The port in that block, where the bot listens on another than that of its endpoint.
+    #[arg(long, value_name = "PORT", requires = "sdk")]
+    pub(crate) port: Option<u16>,
 
     #[command(flatten)]
     pub(crate) common: CommonFlags,
@@ -232,10 +232,7 @@ pub(crate) struct SettingsFlags {
     #[arg(long)]
     pub(crate) new_credential: bool,
 
-    /// The port that the bot listens on.
-    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_BOT_PORT)]
-    pub(crate) port: u16,
+    /// The port in that block, where the bot listens on another than that of its endpoint.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
 }
-
-/// Where the samples of all SDKs listen.
-pub(crate) const DEFAULT_BOT_PORT: u16 = 3978;

@@ -39,6 +39,7 @@ impl Rig {
             folder: folder.path().to_owned(),
             bot: bot.endpoint(),
             secret: SECRET.to_owned(),
+            queued: None,
             ready_within: READY_WITHIN,
         };
         let (server, _) = ServerProcess::start(options).await?;

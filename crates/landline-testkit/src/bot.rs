@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::client::parse_activity_id;
-use crate::history::Recorder;
+use crate::history::{BOT, Recorder};
 use replies::Replies;
 
 /// The largest activity the bot reads; above what the server lets through.
@@ -225,7 +225,7 @@ fn note(shared: &Shared, activity: &Value) -> u64 {
     if let (Some(recorder), Some(text)) = (&shared.recorder, message_text(activity))
         && let Some((conversation, position)) = activity["id"].as_str().and_then(parse_activity_id)
     {
-        recorder.deliver("bot", conversation, position, text);
+        recorder.deliver(BOT, conversation, position, text);
     }
     let mut received = shared.received();
     received.count += 1;

@@ -1,4 +1,4 @@
-//! Judges a history: the invariants I1 to I8, and the delivery rule of the `wait` mode.
+//! Judges a history: the invariants I1 to I8, and the delivery rules of both modes.
 //!
 //! Every check is a function from the [`Index`] of a history to violations. A violation is a sentence that
 //! names the conversation, the payload and the positions, so that a person can search the history for them.
@@ -18,6 +18,7 @@
 //! | I7 | what anybody saw is still there at the end | `kept.rs` |
 //! | I8 | a watermark never goes back; the answer to one watermark only grows at its end | `stable.rs` |
 //! | I10 | the bot is tried at most once per request, and not again after the request was answered 2xx | `delivery.rs` |
+//! | I11 | a bot in `queued` mode is given all that was acknowledged, and for the first time in order | `outbox.rs` |
 
 mod acknowledged;
 mod delivery;
@@ -26,6 +27,7 @@ mod index;
 mod kept;
 mod once;
 mod order;
+mod outbox;
 mod phantom;
 mod place;
 mod stable;
@@ -53,11 +55,12 @@ pub enum Invariant {
     Kept,
     Stable,
     Delivery,
+    Outbox,
 }
 
 impl Invariant {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Acknowledged,
         Self::Once,
         Self::Place,
@@ -67,6 +70,7 @@ impl Invariant {
         Self::Kept,
         Self::Stable,
         Self::Delivery,
+        Self::Outbox,
     ];
 
     /// What it promises, in a few words.
@@ -81,6 +85,7 @@ impl Invariant {
             Self::Kept => "I7 seen means kept",
             Self::Stable => "I8 watermarks only go forward",
             Self::Delivery => "I10 one delivery attempt per request",
+            Self::Outbox => "I11 queued: at least once, in order",
         }
     }
 }
@@ -135,6 +140,7 @@ pub fn check(records: &[Record]) -> Result<Report, Malformed> {
         kept::check,
         stable::check,
         delivery::check,
+        outbox::check,
     ] {
         check(&index, &mut |invariant, what| violations.push(Violation { invariant, what }));
     }

@@ -19,6 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use file::{read, write};
 pub use recorder::{Recorder, Sending};
 
+/// The process that a bot's own sends, and what it is given, go under.
+pub const BOT: &str = "bot";
+
 /// The server's number for the place of an activity in its conversation. Positions begin at 1.
 pub type Position = u64;
 
@@ -51,6 +54,8 @@ pub enum Event {
     Deliver(Deliver),
     /// The conversation was restored from a backup, or its lost tail was repaired: watermarks may go back once.
     Restore { conversation: String },
+    /// The conversation is with a bot in `queued` mode.
+    Queued { conversation: String },
     /// Something was done to the server (killed, started). For people who read the file.
     Nemesis { what: String },
 }

@@ -24,6 +24,9 @@ const READY_POLL: Duration = Duration::from_millis(2);
 /// How much of the server's log an error shows.
 const LOG_TAIL_BYTES: usize = 4 * 1024;
 
+/// By which the secret of the second site travels.
+const QUEUED_SECRET: &str = "LANDLINE_QUEUED_SECRET";
+
 /// How to start a server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
@@ -35,8 +38,19 @@ pub struct ServerOptions {
     pub bot: String,
     /// The site's secret.
     pub secret: String,
+    /// A second bot and a second site, where they are wanted.
+    pub queued: Option<QueuedBot>,
     /// A start that takes longer has failed.
     pub ready_within: Duration,
+}
+
+/// A bot in `queued` mode, with a site of its own.
+#[derive(Debug, Clone)]
+pub struct QueuedBot {
+    /// The bot's endpoint.
+    pub endpoint: String,
+    /// The site's secret.
+    pub secret: String,
 }
 
 /// A server that was started at least once.
@@ -79,13 +93,19 @@ impl ServerProcess {
             bail!("the server is running; kill or stop it first");
         }
         let mut command = Command::new(&self.options.binary);
+        command.arg("serve");
+        match &self.options.queued {
+            None => command
+                .args(["--bot", &self.options.bot])
+                .args(["--listen", &self.address.to_string()])
+                .args(["--admin", &self.admin.to_string()])
+                .arg("--data")
+                .arg(self.data()),
+            Some(queued) => {
+                command.env(QUEUED_SECRET, &queued.secret).arg("--config").arg(self.write_config(queued)?)
+            }
+        };
         command
-            .arg("serve")
-            .args(["--bot", &self.options.bot])
-            .args(["--listen", &self.address.to_string()])
-            .args(["--admin", &self.admin.to_string()])
-            .arg("--data")
-            .arg(self.data())
             .env("LANDLINE_SECRET", &self.options.secret)
             .stdin(Stdio::null())
             .stdout(self.log_file("stdout.log")?)
@@ -96,6 +116,28 @@ impl ServerProcess {
             .with_context(|| format!("cannot run {}; build it first", self.options.binary.display()))?;
         self.child = Some(child);
         Ok(())
+    }
+
+    /// More than one bot takes a file.
+    fn write_config(&self, queued: &QueuedBot) -> Result<PathBuf> {
+        let path = self.options.folder.join("landline.toml");
+        let text = format!(
+            "listen = \"{}\"\nadmin = \"{}\"\ndata = \"data\"\n\n\
+             [bots.main]\nendpoint = \"{}\"\n\n[bots.queued]\nendpoint = \"{}\"\ndelivery = \"queued\"\n\n\
+             [sites.default]\nbot = \"main\"\nsecret_env = \"LANDLINE_SECRET\"\n\n\
+             [sites.queued]\nbot = \"queued\"\nsecret_env = \"{QUEUED_SECRET}\"\n",
+            self.address, self.admin, self.options.bot, queued.endpoint
+        );
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// A number of the server's metrics; `None` when it is not there, or the server does not answer.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let answer = Line::new(self.admin).request(Method::GET, "/metrics", None, None).await.ok()?;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let line = text.lines().find(|line| line.split(' ').next() == Some(name))?;
+        line.rsplit(' ').next()?.parse().ok()
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {
@@ -163,6 +205,11 @@ impl ServerProcess {
 
     pub fn secret(&self) -> &str {
         &self.options.secret
+    }
+
+    /// The secret of the site whose bot is in `queued` mode.
+    pub fn queued_secret(&self) -> Option<&str> {
+        self.options.queued.as_ref().map(|queued| queued.secret.as_str())
     }
 
     pub fn binary(&self) -> &Path {

@@ -37,6 +37,7 @@ impl TestServer {
             folder: folder.path().to_owned(),
             bot: bot.endpoint(),
             secret: TEST_SECRET.to_owned(),
+            queued: None,
             ready_within: READY_WITHIN,
         };
         let (process, _) = ServerProcess::start(options).await?;

@@ -69,6 +69,7 @@ async fn run(arguments: Arguments) -> Result<bool> {
         seed,
         load_min: Duration::from_millis(arguments.min_ms),
         load_max: Duration::from_millis(arguments.max_ms),
+        queued: true,
         folder: folder.path().to_owned(),
         keep_history: arguments.history.is_some(),
         progress: tell,

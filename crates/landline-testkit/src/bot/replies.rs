@@ -8,7 +8,7 @@ use hyper::{Method, Uri};
 use serde_json::{Value, json};
 
 use crate::client::{CallError, parse_activity_id, read_answer};
-use crate::history::{Outcome, Recorder};
+use crate::history::{BOT, Outcome, Recorder};
 use crate::line::Line;
 
 /// Connections kept between replies; more are opened when more replies are under way at once.
@@ -28,7 +28,7 @@ impl Replies {
     /// Replies to `activity` once. What becomes of it is in the history; the bot does not retry.
     pub(super) async fn send(&self, activity: &Value, text: &str) {
         let Some((address, path, conversation)) = door(activity) else { return };
-        let sending = self.recorder.as_ref().map(|recorder| recorder.invoke("bot", conversation, text, None));
+        let sending = self.recorder.as_ref().map(|recorder| recorder.invoke(BOT, conversation, text, None));
         let mut reply = json!({"type": "message", "text": text});
         reply["replyToId"] = activity["id"].clone();
         let mut line = self.take(address);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::Lanes;
 use super::outcome::Outcome;
 use super::reader::Standing;
 use super::world::{PAUSE, World};
@@ -21,6 +22,10 @@ use crate::process::ServerProcess;
 const QUIET: Duration = Duration::from_secs(1);
 /// Longer than this nobody waits for it.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+/// What is queued is delivered within this time: the pauses that some kills and failures of the bot lead to.
+const OUTBOX_WITHIN: Duration = Duration::from_secs(180);
+/// How many conversations have something queued.
+const QUEUED_METRIC: &str = "landline_outbox_conversations";
 /// A page of the final read is asked for again for so long.
 const PAGE_WITHIN: Duration = Duration::from_secs(30);
 /// Readers have caught up within this time after the load has ended.
@@ -36,31 +41,51 @@ pub(super) struct End {
     activities: u64,
     /// A hash of all positions and payloads.
     content: u64,
+    /// Whether it is with the bot in `queued` mode.
+    queued: bool,
 }
 
-/// Waits until the bot hears nothing more.
-pub(super) async fn settle(bot: &Bot) {
+/// Waits until the bots hear nothing more.
+pub(super) async fn settle(bots: &[Bot]) {
+    let count = || bots.iter().map(Bot::count).sum::<u64>();
     let deadline = Instant::now() + SETTLE_WITHIN;
-    let mut last = (bot.count(), Instant::now());
+    let mut last = (count(), Instant::now());
     while Instant::now() < deadline && last.1.elapsed() < QUIET {
         sleep(PAUSE).await;
-        if bot.count() != last.0 {
-            last = (bot.count(), Instant::now());
+        if count() != last.0 {
+            last = (count(), Instant::now());
         }
     }
+}
+
+/// Waits until nothing is queued for any bot, and they hear nothing more.
+pub(super) async fn empty_the_outbox(server: &ServerProcess, bots: &[Bot], outcome: &mut Outcome) {
+    let deadline = Instant::now() + OUTBOX_WITHIN;
+    let mut queued = server.metric(QUEUED_METRIC).await;
+    while queued != Some(0.0) && Instant::now() < deadline {
+        sleep(QUIET).await;
+        queued = server.metric(QUEUED_METRIC).await;
+    }
+    let wrong = match queued {
+        Some(0.0) => vec![],
+        Some(count) => vec![format!("{count} conversations have something queued after {OUTBOX_WITHIN:?}")],
+        None => vec![format!("the metric {QUEUED_METRIC} is missing")],
+    };
+    outcome.note("the outbox gets empty", wrong);
+    settle(bots).await;
 }
 
 /// Reads every conversation from its first activity, then waits until the readers have what the end has.
 pub(super) async fn read_to_the_end(
     world: &World,
-    lanes: &[String],
+    lanes: &Lanes,
     readers: &[Standing],
     outcome: &mut Outcome,
 ) {
     let mut client = Client::new(world.server);
     let mut ends: HashMap<String, Position> = HashMap::new();
     let mut unread = Vec::new();
-    for conversation in lanes.iter().cloned().chain(world.started()) {
+    for conversation in lanes.all().cloned().chain(world.started()) {
         match read_one(world, &mut client, &conversation).await {
             Ok(end) => {
                 ends.insert(conversation.clone(), end.last);
@@ -92,7 +117,10 @@ pub(super) async fn read_to_the_end(
 
 /// Reads what the rounds before have read at their end: it must be the same.
 pub(super) async fn read_again(server: &ServerProcess, outcome: &mut Outcome) {
-    let world = World::new(server.address(), server.secret(), Recorder::new(), 0);
+    let world = World::new(server, Recorder::new(), 0);
+    for (conversation, _) in outcome.ends.iter().filter(|(_, end)| end.queued) {
+        world.add_queued(conversation.clone());
+    }
     let mut client = Client::new(world.server);
     let mut changed = Vec::new();
     for (conversation, before) in &outcome.ends {
@@ -109,11 +137,13 @@ pub(super) async fn read_again(server: &ServerProcess, outcome: &mut Outcome) {
 async fn read_one(world: &World, client: &mut Client, conversation: &str) -> Result<End, String> {
     let connection = world.recorder.open("final", conversation, Start::After(0), true);
     let mut watermark = 0;
-    let mut end = End::default();
+    let mut end = End { queued: world.is_queued(conversation), ..End::default() };
     let mut content = DefaultHasher::new();
     let mut deadline = Instant::now() + PAGE_WITHIN;
     loop {
-        let page = client.poll(&world.secret, conversation, Some(&watermark.to_string()), None).await;
+        let page = client
+            .poll(world.secret_of(conversation), conversation, Some(&watermark.to_string()), None)
+            .await;
         match page {
             Ok(set) => {
                 deadline = Instant::now() + PAGE_WITHIN;

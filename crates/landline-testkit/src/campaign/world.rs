@@ -1,5 +1,6 @@
 //! What all actors of the campaign share.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{ActivitySet, CallError, Client, parse_activity_id};
 use crate::history::{Position, Recorder, Seen};
+use crate::process::ServerProcess;
 
 /// How long an actor waits before it tries again what did not work.
 pub(super) const PAUSE: Duration = Duration::from_millis(10);
@@ -20,6 +22,8 @@ const KEPT_SURPRISES: usize = 100;
 pub(super) struct World {
     pub(super) server: SocketAddr,
     pub(super) secret: String,
+    /// Of the site whose bot is in `queued` mode, where there is one.
+    pub(super) queued_secret: Option<String>,
     pub(super) recorder: Recorder,
     pub(super) stop_writing: CancellationToken,
     pub(super) stop_reading: CancellationToken,
@@ -32,6 +36,8 @@ pub(super) struct World {
 struct Shared {
     surprises: Surprises,
     started: Vec<String>,
+    /// Conversations of the second site.
+    queued: HashSet<String>,
 }
 
 /// Answers that no crash explains.
@@ -42,10 +48,11 @@ pub(super) struct Surprises {
 }
 
 impl World {
-    pub(super) fn new(server: SocketAddr, secret: &str, recorder: Recorder, round: u32) -> Self {
+    pub(super) fn new(server: &ServerProcess, recorder: Recorder, round: u32) -> Self {
         Self {
-            server,
-            secret: secret.to_owned(),
+            server: server.address(),
+            secret: server.secret().to_owned(),
+            queued_secret: server.queued_secret().map(str::to_owned),
             recorder,
             stop_writing: CancellationToken::new(),
             stop_reading: CancellationToken::new(),
@@ -93,6 +100,24 @@ impl World {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).started.clone()
     }
 
+    /// A conversation with the bot in `queued` mode.
+    pub(super) fn add_queued(&self, conversation: String) {
+        self.recorder.queued(&conversation);
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).queued.insert(conversation);
+    }
+
+    pub(super) fn is_queued(&self, conversation: &str) -> bool {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).queued.contains(conversation)
+    }
+
+    /// The secret of the site that a conversation belongs to.
+    pub(super) fn secret_of(&self, conversation: &str) -> &str {
+        match &self.queued_secret {
+            Some(secret) if self.is_queued(conversation) => secret,
+            _ => &self.secret,
+        }
+    }
+
     /// A token of `user` for an existing conversation; tries until it has one, or `until` is cancelled.
     pub(super) async fn token(
         &self,
@@ -103,7 +128,7 @@ impl World {
     ) -> Option<String> {
         let body = json!({"conversationId": conversation, "user": {"id": user}});
         while !until.is_cancelled() {
-            match client.generate_token(&self.secret, &body).await {
+            match client.generate_token(self.secret_of(conversation), &body).await {
                 Ok(token) => return Some(token.token),
                 Err(error) => self.judge(user, "token for a conversation that exists", &error),
             }

@@ -1,7 +1,7 @@
 //! I10, as far as the `wait` mode promises it: a client's request is at most one attempt at the bot that may have
 //! reached it, and once a request was answered 2xx, the bot is not given that activity again.
 //!
-//! Only judged for payloads that came to the bot.
+//! Only judged for payloads that came to the bot. What the `queued` mode promises instead is in `outbox.rs`.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,9 @@ use super::{Found, Index, Invariant};
 pub(super) fn check(index: &Index<'_>, found: &mut Found<'_>) {
     let mut deliveries: HashMap<&str, usize> = HashMap::new();
     for sighting in index.sightings.iter().filter(|sighting| sighting.connection.is_none()) {
+        if index.is_queued(sighting.conversation) {
+            continue;
+        }
         let Some(payload) = index.payloads.get(sighting.payload) else { continue };
         let count = deliveries.entry(sighting.payload).or_default();
         *count += 1;

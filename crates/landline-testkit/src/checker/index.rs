@@ -41,6 +41,8 @@ pub struct Index<'h> {
 /// Everything known about one payload from those who sent it.
 #[derive(Debug, Default)]
 pub struct Payload<'h> {
+    /// Who sent it.
+    pub by: &'h str,
     pub conversation: &'h str,
     /// When it was sent for the first time.
     pub invoked: At,
@@ -93,6 +95,8 @@ pub struct Conversation {
     /// Index of the final read in [`Index::connections`].
     pub final_read: Option<usize>,
     pub restored: Vec<At>,
+    /// Whether its bot is in `queued` mode.
+    pub queued: bool,
 }
 
 impl<'h> Index<'h> {
@@ -117,7 +121,7 @@ impl<'h> Index<'h> {
                         Outcome::Ok | Outcome::Fail | Outcome::Info => open_ops.remove(&step.op).is_some(),
                     };
                     match (known, step.outcome) {
-                        (true, _) => index.send(at, step),
+                        (true, _) => index.send(at, &record.process, step),
                         (false, Outcome::Invoke) => return Err(Malformed::InvokedTwice(at, step.op)),
                         (false, _) => return Err(Malformed::NotInvoked(at, step.op)),
                     }
@@ -151,6 +155,9 @@ impl<'h> Index<'h> {
                 Event::Restore { conversation } => {
                     index.conversations.entry(conversation).or_default().restored.push(at);
                 }
+                Event::Queued { conversation } => {
+                    index.conversations.entry(conversation).or_default().queued = true;
+                }
                 Event::Nemesis { .. } => {}
             }
         }
@@ -158,8 +165,9 @@ impl<'h> Index<'h> {
         Ok(index)
     }
 
-    fn send(&mut self, at: At, step: &'h SendStep) {
+    fn send(&mut self, at: At, by: &'h str, step: &'h SendStep) {
         let payload = self.payloads.entry(&step.payload).or_insert_with(|| Payload {
+            by,
             conversation: &step.conversation,
             invoked: at,
             key: step.key.as_deref(),
@@ -221,6 +229,11 @@ impl<'h> Index<'h> {
         let connection = self.conversations.get(conversation)?.final_read?;
         let pages: Vec<&'h Page> = self.connections[connection].pages.iter().map(|(_, page)| *page).collect();
         Some(pages.into_iter().flat_map(|page| page.seen.iter()))
+    }
+
+    /// Whether the bot of `conversation` is in `queued` mode.
+    pub fn is_queued(&self, conversation: &str) -> bool {
+        self.conversations.get(conversation).is_some_and(|conversation| conversation.queued)
     }
 
     /// Whether `conversation` was restored between the two times.

@@ -150,26 +150,32 @@ pub(super) fn random_history(seed: u64, steps: usize) -> Vec<Record> {
 struct Model {
     rng: StdRng,
     history: Builder,
-    logs: [Vec<Entry>; 2],
+    logs: [Vec<Entry>; 3],
+    /// How many entries of the last log the bot was given, or need not be.
+    given: usize,
     pending: Vec<Pending>,
     readers: Vec<Reader>,
     next_payload: u64,
 }
 
-const CONVERSATIONS: [&str; 2] = ["c0", "c1"];
+/// The last one is with a bot in `queued` mode.
+const CONVERSATIONS: [&str; 3] = ["c0", "c1", "q0"];
+const QUEUED: usize = 2;
 
 impl Model {
     fn new(seed: u64) -> Self {
         let mut model = Self {
             rng: StdRng::seed_from_u64(seed),
             history: Builder::default(),
-            logs: [Vec::new(), Vec::new()],
+            logs: [Vec::new(), Vec::new(), Vec::new()],
+            given: 0,
             pending: Vec::new(),
             readers: Vec::new(),
             next_payload: 0,
         };
-        for number in 0..4 {
-            let (name, conversation) = (format!("r{number}"), number % 2);
+        model.history.push("campaign", Event::Queued { conversation: CONVERSATIONS[QUEUED].into() });
+        for number in 0..6 {
+            let (name, conversation) = (format!("r{number}"), number % 3);
             let connection = model.history.open(&name, CONVERSATIONS[conversation], Start::After(0), false);
             model.readers.push(Reader { name, conversation, connection, stands_at: 0 });
         }
@@ -178,17 +184,21 @@ impl Model {
 
     fn run(mut self, steps: usize) -> Vec<Record> {
         for _ in 0..steps {
-            match self.rng.random_range(0..12) {
+            match self.rng.random_range(0..14) {
                 0..3 => self.invoke(),
                 3..5 => self.apply(),
                 5..7 => self.complete(),
                 7..10 => self.read(),
                 10 => self.reconnect(),
+                11..13 => self.outbox(),
                 _ => self.hidden(),
             }
         }
         while !self.pending.is_empty() {
             self.complete();
+        }
+        while self.given < self.logs[QUEUED].len() {
+            self.outbox();
         }
         for (number, conversation) in CONVERSATIONS.iter().enumerate() {
             let connection = self.history.open("final", conversation, Start::After(0), true);
@@ -207,7 +217,7 @@ impl Model {
     }
 
     fn invoke(&mut self) {
-        let conversation = self.rng.random_range(0..2);
+        let conversation = self.rng.random_range(0..3);
         self.next_payload += 1;
         let (payload, key) = (format!("p{}", self.next_payload), format!("k{}", self.next_payload));
         let step = self.history.invoke("w", CONVERSATIONS[conversation], &payload, Some(&key));
@@ -234,9 +244,20 @@ impl Model {
             }
         };
         pending.position = Some(position);
-        if self.rng.random_bool(0.7) {
+        if pending.conversation != QUEUED && self.rng.random_bool(0.7) {
             let (conversation, payload) = (CONVERSATIONS[pending.conversation], pending.step.payload.clone());
             self.history.deliver(conversation, position, &payload);
+        }
+    }
+
+    /// Gives the bot the next of what is queued; now and then again.
+    fn outbox(&mut self) {
+        let Some(entry) = self.logs[QUEUED].get(self.given) else { return };
+        if entry.visible {
+            self.history.deliver(CONVERSATIONS[QUEUED], self.given as Position + 1, &entry.payload.clone());
+        }
+        if self.rng.random_bool(0.8) {
+            self.given += 1;
         }
     }
 
@@ -287,7 +308,7 @@ impl Model {
     }
 
     fn hidden(&mut self) {
-        let log = &mut self.logs[self.rng.random_range(0..2)];
+        let log = &mut self.logs[self.rng.random_range(0..3)];
         log.push(Entry { payload: String::new(), key: String::new(), visible: false });
     }
 }

@@ -89,6 +89,11 @@ impl Recorder {
         self.lock().push(process, Event::Deliver(Deliver { conversation, position, payload }));
     }
 
+    /// To be called before anything is sent to such a conversation.
+    pub fn queued(&self, conversation: &str) {
+        self.lock().push("campaign", Event::Queued { conversation: conversation.to_owned() });
+    }
+
     pub fn nemesis(&self, what: impl Into<String>) {
         self.lock().push("nemesis", Event::Nemesis { what: what.into() });
     }

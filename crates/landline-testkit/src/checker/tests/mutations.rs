@@ -40,6 +40,8 @@ const MUTATIONS: &[(&str, Invariant, Mutation)] = &[
     ("two readers differ from one start", Invariant::Stable, prefix_differs),
     ("delivered after it was accepted", Invariant::Delivery, deliver_again),
     ("delivered more often than sent", Invariant::Delivery, deliver_often),
+    ("queued, acknowledged and never delivered", Invariant::Outbox, never_deliver),
+    ("queued, and delivered before an earlier one", Invariant::Outbox, deliver_late),
 ];
 
 proptest! {
@@ -78,6 +80,35 @@ fn mutations_nearly_always_find_what_they_need() {
         });
         assert!(found.count() >= 15, "{name}");
     }
+}
+
+/// The conversation of the model whose bot is in `queued` mode.
+const QUEUED: &str = "q0";
+
+fn is_delivery(record: &Record, payload: &str) -> bool {
+    matches!(&record.event, Event::Deliver(deliver) if deliver.payload == payload)
+}
+
+fn never_deliver(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
+    let payload = some_payload(history, rng, |_, p| p.acknowledged.is_some() && p.conversation == QUEUED)?;
+    history.retain(|record| !is_delivery(record, &payload));
+    Some(())
+}
+
+/// All deliveries of one that is not the last come at the very end.
+fn deliver_late(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
+    let delivered: Vec<_> = history
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::Deliver(deliver) if deliver.conversation == QUEUED => Some(deliver),
+            _ => None,
+        })
+        .collect();
+    let last = delivered.iter().map(|deliver| deliver.position).max()?;
+    let late = delivered.into_iter().filter(|deliver| deliver.position < last).choose(rng)?.clone();
+    history.retain(|record| !is_delivery(record, &late.payload));
+    history.push(Record { time: 0, process: "bot".into(), event: Event::Deliver(late) });
+    Some(())
 }
 
 /// The pages of the history with the place of their record, whether they are of a final read, and their conversation.
@@ -369,7 +400,10 @@ fn prefix_differs(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
 }
 
 fn deliver_again(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
-    let payload = some_payload(history, rng, |_, p| p.accepted.is_some() && !p.positions.is_empty())?;
+    let fits = |_: &str, p: &crate::checker::index::Payload<'_>| {
+        p.accepted.is_some() && !p.positions.is_empty() && p.conversation != QUEUED
+    };
+    let payload = some_payload(history, rng, fits)?;
     let index = Index::build(history).unwrap();
     let facts = &index.payloads[payload.as_str()];
     let (conversation, position) = (facts.conversation.to_owned(), facts.positions[0]);
@@ -380,7 +414,10 @@ fn deliver_again(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
 }
 
 fn deliver_often(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
-    let delivers = history.iter().enumerate().filter(|(_, r)| matches!(r.event, Event::Deliver(_)));
+    let delivers = history
+        .iter()
+        .enumerate()
+        .filter(|(_, r)| matches!(&r.event, Event::Deliver(d) if d.conversation != QUEUED));
     let (at, record) = delivers.choose(rng)?;
     let record = record.clone();
     let Event::Deliver(deliver) = &record.event else { unreachable!() };

@@ -27,25 +27,31 @@ pub(crate) fn serving(config: &Config, running: &Running) -> String {
     let _ = writeln!(text, "landline {} is serving\n", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "  Clients   direct line   {base}/v3/directline");
     let bots = now.bots.values().map(|bot| format!("{:<13} {}", bot.name.as_str(), describe_bot(bot)));
-    text.push_str(&some_of("Bots", bots.collect(), &command("bot list")));
-    let _ = writeln!(text, "            reach us at   {}/connector/…", bot_base(config, running.public_addr));
+    let mut bots = first_of(bots.collect(), &command("bot list"));
+    bots.push(format!("{:<13} {}/connector/…", "reach us at", bot_base(config, running.public_addr)));
+    text.push_str(&block("Bots", &bots));
     let sites = now.sites.values().map(|site| format!("{:<13} for bot {}", site.name.as_str(), site.bot));
-    text.push_str(&some_of("Sites", sites.collect(), &command("site list")));
+    text.push_str(&block("Sites", &first_of(sites.collect(), &command("site list"))));
     let _ =
         writeln!(text, "  Operator  admin         http://{}/readyz /healthz /metrics", running.admin_addr);
     let _ = writeln!(text, "            data          {}", config.data.display());
-    let _ = writeln!(text, "            commands      {}", command("bot|site|secret|key|outbox"));
+    let _ = writeln!(text, "            commands      {}", command("bot list"));
     text.push_str(&next_steps(&now, &running.first_secrets, &base, &command));
     text
 }
 
-/// The lines of one kind, the first few of them.
-fn some_of(title: &str, mut lines: Vec<String>, list: &str) -> String {
+/// The first few of many, and how all are listed.
+fn first_of(mut lines: Vec<String>, list: &str) -> Vec<String> {
     let more = lines.len().saturating_sub(BANNER_LINES);
     lines.truncate(BANNER_LINES);
     if more > 0 {
         lines.push(format!("and {more} more: {list}"));
     }
+    lines
+}
+
+/// Lines behind a title.
+fn block(title: &str, lines: &[String]) -> String {
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {
         let title = if index == 0 { title } else { "" };
@@ -148,9 +154,10 @@ mod tests {
     #[test]
     fn of_many_only_some_are_shown() {
         let lines = |count: usize| (0..count).map(|n| format!("bot{n}")).collect();
-        assert_eq!(some_of("Bots", lines(0), "landline bot list"), "");
-        assert_eq!(some_of("Bots", lines(2), "landline bot list"), "  Bots      bot0\n            bot1\n");
-        let many = some_of("Bots", lines(50), "landline bot list");
+        assert_eq!(block("Bots", &first_of(lines(0), "landline bot list")), "");
+        let two = block("Bots", &first_of(lines(2), "landline bot list"));
+        assert_eq!(two, "  Bots      bot0\n            bot1\n");
+        let many = block("Bots", &first_of(lines(50), "landline bot list"));
         assert!(many.ends_with("bot9\n            and 40 more: landline bot list\n"), "{many}");
     }
 

@@ -9,7 +9,7 @@ mod words;
 
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::bodies::{addition, change};
 pub(crate) use self::credential::replaced;
@@ -73,20 +73,35 @@ async fn add(admin: &Admin, flags: AddFlags) -> anyhow::Result<()> {
         return admin.show(&answer, |new: NewBot| added(admin, &new));
     };
     let NewBot { bot, credential } = answer.read()?;
-    let bot = if flags.common.issuer.is_none() { suit(admin, bot, sdk).await? } else { bot };
+    let suited = if flags.common.issuer.is_none() { suit(admin, &bot, sdk).await } else { Ok(None) };
+    // The credential is in the first answer alone: it is shown whatever became of the second.
+    let (better, failed) = match suited {
+        Ok(better) => (better, None),
+        Err(error) => (None, Some(error)),
+    };
     if admin.is_json() {
-        // The credential is in this answer alone.
-        return admin.show(&answer, |_: NewBot| String::new());
+        let mut whole: Value = answer.read()?;
+        if let Some(better) = &better {
+            whole["bot"] = better.read::<Value>()?["bot"].take();
+        }
+        admin.show(&Answer::joined(whole.to_string()), |_: NewBot| String::new())?;
+    } else {
+        let bot = better.map(|better| better.read::<OneBot>()).transpose()?.map_or(bot, |one| one.bot);
+        output::note(&format!(
+            "added bot {}; its settings are on stdout, its credential among them",
+            bot.name
+        ));
+        let credential = credential.as_ref().map(|shown| shown.expose().to_owned());
+        settings::print(admin, &bot, sdk, flags.port, credential)?;
     }
-    output::note(&format!("added bot {}; its settings are on stdout, its credential among them", bot.name));
-    settings::print(admin, &bot, sdk, flags.port, credential.as_ref().map(|shown| shown.expose().to_owned()))
+    failed
+        .map_or(Ok(()), |error| Err(error.context("the bot was added, but its issuer could not be changed")))
 }
 
-/// Gives the bot the issuer that its SDK asks for, which depends on what our own address is.
-async fn suit(admin: &Admin, bot: Bot, sdk: Sdk) -> anyhow::Result<Bot> {
-    let Some(wanted) = sdk.better_issuer(&bot) else { return Ok(bot) };
-    let answer = admin.patch(&path(&bot.name), &json!({ "issuer": wanted })).await?;
-    Ok(answer.read::<OneBot>()?.bot)
+/// Gives the bot the issuer that its SDK needs, which depends on what our own address is. `None` when it has it.
+async fn suit(admin: &Admin, bot: &Bot, sdk: Sdk) -> anyhow::Result<Option<Answer>> {
+    let Some(wanted) = sdk.better_issuer(bot) else { return Ok(None) };
+    admin.patch(&path(&bot.name), &json!({ "issuer": wanted })).await.map(Some)
 }
 
 async fn set(admin: &Admin, flags: SetFlags) -> anyhow::Result<()> {

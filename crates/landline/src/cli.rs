@@ -50,24 +50,17 @@ const LAST: usize = 900;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve clients and bots.
+    // What has arguments of its own is described where they are: a comment here would take the place of that.
     Serve(Box<ServeFlags>),
-    /// Try it out: a server, an echo bot and a Web Chat page on one port.
     Demo(DemoFlags),
-    /// List, add, change and remove the bots of a running server.
     Bot(Box<bot::BotArguments>),
-    /// List, add, change and remove the sites of a running server.
     Site(site::SiteArguments),
-    /// List, change and remove the secrets of a site.
     Secret(site::SecretArguments),
-    /// List and change the keys that tokens are signed with.
     Key(key::KeyArguments),
-    /// Look after what waits for bots with queued delivery.
     Outbox(outbox::OutboxArguments),
     /// Check a configuration file, or print an example of one.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Read all data of a stopped server and say what is damaged.
     Check(CheckFlags),
     /// Print the version.
     Version,
@@ -106,7 +99,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Where /healthz, /readyz and /metrics are [default: 127.0.0.1:3001]
+    /// Where /healthz, /readyz, /metrics and the admin API are [default: 127.0.0.1:3001]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) admin: Option<SocketAddr>,
 

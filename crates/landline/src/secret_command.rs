@@ -34,8 +34,8 @@ async fn add(admin: &Admin, site: &str) -> anyhow::Result<()> {
     let before = admin.get(&path(site)).await?.read::<OneSite>()?.site.secrets;
     let answer = admin.post(&format!("{}/secrets", path(site)), &json!({})).await?;
     admin.show(&answer, |new: NewSecret| {
-        let then = admin.command(&format!("secret remove {site} --slot"));
-        let what = replaced(&before, new.slot, &format!("site {site}"), &then);
+        let remove = |slot| admin.command(&format!("secret remove {site} --slot {slot}"));
+        let what = replaced(&before, new.slot, &format!("site {site}"), remove);
         format!(
             "A new secret of site {site}, in slot {}. Keep it; it is not shown again:\n\n  {}\n\n{what}",
             new.slot,

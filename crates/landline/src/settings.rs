@@ -70,6 +70,12 @@ impl Sdk {
         }
     }
 
+    /// All names, to be shown.
+    pub(crate) fn all_names() -> String {
+        let names: Vec<_> = Self::value_variants().iter().map(|sdk| sdk.name()).collect();
+        names.join(", ")
+    }
+
     /// The issuer that the bot has to be given instead of the one it has: `None` when that will do.
     pub(crate) fn better_issuer(self, bot: &Bot) -> Option<&str> {
         let has = bot.issuer.as_deref().unwrap_or(MICROSOFTS_ISSUER).trim_end_matches('/');

@@ -33,9 +33,12 @@ pub(super) fn without_answer(error: &CallError, target: &Target) -> anyhow::Erro
         (CallError::NotReached(why), Found::Address) => {
             anyhow!("cannot reach {url}: {why}; is the server up, and is this its admin address?")
         }
-        (CallError::Unsendable, _) => {
+        (CallError::Unsendable, Found::Folder(folder)) => {
+            anyhow!("admin.json in {} holds what is no address or no token; restart the server", folder.display())
+        }
+        (CallError::Unsendable, Found::Address) => {
             let problem =
-                format!("the token in {TOKEN_VARIABLE} holds characters that no token has; copy it again");
+                format!("{url}, or the token in {TOKEN_VARIABLE}, holds what cannot be sent; copy them again");
             WrongConfiguration(problem).into()
         }
         (CallError::TooSlow(_) | CallError::Broken(_) | CallError::Cut(_), _) => {
@@ -53,7 +56,7 @@ pub(super) fn refused(status: StatusCode, body: &[u8], target: &Target, path: &s
             WrongConfiguration(message).into()
         }
         (StatusCode::NOT_FOUND, Some(message)) => match where_to_look(path) {
-            Some(list) => anyhow!("{message}; `{}` shows what there is", target.command(list)),
+            Some(list) => anyhow!("{message} ({})", target.command(list)),
             None => anyhow!("{message}"),
         },
         (_, Some(message)) if status.is_server_error() => {

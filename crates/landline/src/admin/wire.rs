@@ -114,6 +114,7 @@ pub(crate) struct NewSecret {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Keys {
+    #[serde(default)]
     pub(crate) identity: Vec<IdentityKey>,
     pub(crate) tokens: Vec<TokenKey>,
 }

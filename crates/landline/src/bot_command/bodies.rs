@@ -10,7 +10,13 @@ const DEFAULT: &str = "default";
 
 /// For `bot add`.
 pub(super) fn addition(flags: &AddFlags, secret: Option<String>) -> anyhow::Result<Value> {
-    let mut body = common(&flags.common, secret)?;
+    let names_outgoing = flags.common.outgoing_token_url.is_some() || flags.common.outgoing_scope.is_some();
+    if names_outgoing && secret.is_none() {
+        let problem = "--outgoing-token-url and --outgoing-scope need the bot's own secret for them too: name the environment \
+                       variable that holds it with --outgoing-secret-env, or the file with --outgoing-secret-file";
+        return Err(WrongConfiguration(problem.into()).into());
+    }
+    let mut body = common(&flags.common, secret);
     body.insert("name".into(), flags.name.as_str().into());
     body.insert("endpoint".into(), flags.endpoint.as_str().into());
     if !flags.anonymous {
@@ -25,7 +31,7 @@ pub(super) fn addition(flags: &AddFlags, secret: Option<String>) -> anyhow::Resu
 
 /// For `bot set`.
 pub(super) fn change(flags: &SetFlags, secret: Option<String>) -> anyhow::Result<Value> {
-    let mut body = common(&flags.common, secret)?;
+    let mut body = common(&flags.common, secret);
     if let Some(endpoint) = &flags.endpoint {
         body.insert("endpoint".into(), endpoint.as_str().into());
     }
@@ -48,7 +54,7 @@ pub(super) fn change(flags: &SetFlags, secret: Option<String>) -> anyhow::Result
     Ok(Value::Object(body))
 }
 
-fn common(flags: &CommonFlags, secret: Option<String>) -> anyhow::Result<Map<String, Value>> {
+fn common(flags: &CommonFlags, secret: Option<String>) -> Map<String, Value> {
     let mut body = Map::new();
     for (key, value) in [("tenant", &flags.tenant), ("issuer", &flags.issuer)] {
         if let Some(value) = value {
@@ -71,15 +77,10 @@ fn common(flags: &CommonFlags, secret: Option<String>) -> anyhow::Result<Map<Str
     let outgoing: Map<_, _> =
         outgoing.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?)))).collect();
     if outgoing.is_empty() {
-        return Ok(body);
-    }
-    if !outgoing.contains_key("clientSecret") {
-        let problem = "--outgoing-token-url and --outgoing-scope need the bot's own secret for them too: name the environment \
-                       variable that holds it with --outgoing-secret-env, or the file with --outgoing-secret-file";
-        return Err(WrongConfiguration(problem.into()).into());
+        return body;
     }
     body.insert("outgoing".into(), Value::Object(outgoing));
-    Ok(body)
+    body
 }
 
 #[cfg(test)]

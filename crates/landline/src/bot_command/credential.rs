@@ -14,8 +14,8 @@ pub(super) async fn run(admin: &Admin, action: CredentialAction) -> anyhow::Resu
             let before = slots(admin, name).await?;
             let answer = admin.post(&format!("{}/credentials", path(name)), &json!({})).await?;
             admin.show(&answer, |new: NewCredential| {
-                let then = admin.command(&format!("bot credential remove {name} --slot"));
-                let what = replaced(&before, new.slot, &format!("bot {name}"), &then);
+                let remove = |slot| admin.command(&format!("bot credential remove {name} --slot {slot}"));
+                let what = replaced(&before, new.slot, &format!("bot {name}"), remove);
                 format!(
                     "A new credential of bot {name}, in slot {}. Keep it; it is not shown again:\n\n  {}\n\n{what}",
                     new.slot,
@@ -40,14 +40,15 @@ pub(super) async fn slots(admin: &Admin, name: &str) -> anyhow::Result<Vec<Slot>
 }
 
 /// What became of those that were there before.
-pub(crate) fn replaced(before: &[Slot], slot: u8, whose: &str, remove: &str) -> String {
+pub(crate) fn replaced(before: &[Slot], slot: u8, whose: &str, remove: impl Fn(u8) -> String) -> String {
     if before.iter().any(|old| old.slot == slot) {
         return format!("It replaces the older one of {whose}, which does not work any more");
     }
     match before.first() {
         Some(other) => format!(
-            "The one in slot {} works as well. When the new one is in use everywhere, remove the old one:\n\n  {remove} {}",
-            other.slot, other.slot
+            "The one in slot {} works as well. When the new one is in use everywhere, remove the old one:\n\n  {}",
+            other.slot,
+            remove(other.slot)
         ),
         None => format!("It is the only one of {whose}"),
     }

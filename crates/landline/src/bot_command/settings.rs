@@ -32,8 +32,8 @@ pub(super) async fn run(admin: &Admin, flags: SettingsFlags) -> anyhow::Result<(
 async fn make_credential(admin: &Admin, bot: &Bot) -> anyhow::Result<String> {
     let answer = admin.post(&format!("{}/credentials", path(&bot.name)), &json!({})).await?;
     let new: NewCredential = answer.read()?;
-    let then = admin.command(&format!("bot credential remove {} --slot", bot.name));
-    let what = credential::replaced(&bot.credentials, new.slot, &format!("bot {}", bot.name), &then);
+    let remove = |slot| admin.command(&format!("bot credential remove {} --slot {slot}", bot.name));
+    let what = credential::replaced(&bot.credentials, new.slot, &format!("bot {}", bot.name), remove);
     output::note(&format!("made a new credential in slot {}. {what}", new.slot));
     Ok(new.credential.expose().to_owned())
 }

@@ -2,6 +2,7 @@
 
 use crate::admin::Admin;
 use crate::admin::wire::{Bot, NewBot, Slot};
+use crate::settings::Sdk;
 use crate::table::{facts, table};
 
 /// For `bot list`.
@@ -62,10 +63,12 @@ pub(super) fn added(admin: &Admin, new: &NewBot) -> String {
     let mut text = format!("Added bot {name}\n\n");
     match (&bot.app_id, &new.credential) {
         (Some(app_id), Some(credential)) => text.push_str(&format!(
-            "Its app id is {app_id}. Its credential, made just now; keep it, it is not shown again:\n\n  {}\n\nThe settings of \
-             the bot, with that credential in LANDLINE_BOT_CREDENTIAL, or with another one made and filled in:\n\n  {}\n\n",
+            "Its app id is {app_id}. Its credential, made just now; keep it, it is not shown again:\n\n  {}\n\nThe settings for \
+             the bot, ready to paste. The credential is filled in if it is in LANDLINE_BOT_CREDENTIAL; with\n--new-credential, \
+             another one is made and filled in.\nSDK is one of {}:\n\n  {}\n\n",
             credential.expose(),
-            admin.command(&format!("bot settings {name} --sdk SDK --new-credential")),
+            Sdk::all_names(),
+            admin.command(&format!("bot settings {name} --sdk SDK")),
         )),
         (Some(app_id), None) => text.push_str(&format!(
             "Its app id is {app_id}. It has no credential: it gets its access tokens elsewhere, from an issuer that the \

@@ -22,7 +22,7 @@ pub(crate) struct OutboxArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OutboxAction {
-    /// List what waits, oldest conversation first.
+    /// List what waits.
     #[command(after_help = "Example:\n  landline outbox list --parked")]
     List {
         /// Of this bot only.

@@ -24,7 +24,7 @@ pub(crate) struct TargetFlags {
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) admin: Option<Url>,
 
-    /// Print what the server answers, as JSON.
+    /// Print what the server answers, as JSON; nothing where it answers nothing but that it is done.
     #[arg(long, global = true, help_heading = None, display_order = super::LAST)]
     pub(crate) json: bool,
 }

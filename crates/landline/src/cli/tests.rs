@@ -108,6 +108,24 @@ fn what_is_none() {
 }
 
 #[test]
+fn the_whole_of_a_description_is_shown() {
+    for (command, words) in [
+        ("serve", "systemd"),
+        ("demo", "find the conversation where it was"),
+        ("check", "carries a checksum"),
+        ("bot", "configuration file"),
+        ("site", "group of clients"),
+        ("secret", "equally good"),
+        ("key", "Identity keys sign"),
+        ("outbox", "parked"),
+    ] {
+        let error = parse(&format!("landline {command} --help")).err().map(|error| error.to_string());
+        let help = error.unwrap_or_default().replace('\n', " ");
+        assert!(help.contains(words), "{words} is missing from {help}");
+    }
+}
+
+#[test]
 fn every_command_is_explained_with_an_example() {
     fn visit(path: &str, command: &clap::Command) {
         let path = format!("{path} {}", command.get_name());

@@ -2,6 +2,7 @@
 //!
 //! They are read alike by `node --env-file=.env`, dotenv, python-dotenv and `set -a; . ./.env`.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::{CALLER, Known, SCOPE, Sdk, Values};
@@ -152,5 +153,26 @@ fn anonymous(text: &mut String, sdk: Sdk) {
 }
 
 fn set(text: &mut String, name: &str, value: &str) {
-    let _ = writeln!(text, "{name}={value}");
+    let _ = writeln!(text, "{name}={}", quoted(value));
+}
+
+/// As all who read it take it for one value. What was made here needs no quotes; a name that the operator chose might.
+fn quoted(value: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,*?".contains(c);
+    if value.chars().all(plain) { value.into() } else { format!("'{value}'").into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_needs_quotes_has_them() {
+        for plain in ["", "*", "llc_0aZ", "http://127.0.0.1:3000/msi/token", "5a4f-0"] {
+            assert_eq!(quoted(plain), plain);
+        }
+        for (value, shown) in [("a#b", "'a#b'"), ("$HOME", "'$HOME'"), ("a;b", "'a;b'")] {
+            assert_eq!(quoted(value), shown);
+        }
+    }
 }

@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod ending;
+mod manage;
 mod process;
 mod serve;
 mod sockets;

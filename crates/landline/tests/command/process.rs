@@ -171,6 +171,18 @@ pub(crate) fn answer(stream: &mut TcpStream) -> (u16, String) {
     (head[9..12].parse().unwrap(), body.to_owned())
 }
 
+/// Posts a form; gives the status.
+pub(crate) fn post_form(address: SocketAddr, path: &str, form: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: \
+         application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    answer(&mut stream).0
+}
+
 pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
     ask(address, "GET", path, "", "")
 }

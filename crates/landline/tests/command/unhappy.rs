@@ -1,6 +1,6 @@
 //! What the commands for a running server say when it is not there, or answers something else than it should.
 
-use crate::process::{landline, run};
+use crate::process::{json, landline, run};
 use crate::stub::Stub;
 
 const BOT: &str = r#"{"bot":{"name":"echo","endpoint":"http://127.0.0.1:3978/","appId":"a-1","tenant":"botframework.com","issuer":"https://api.botframework.com","delivery":"wait","credentials":[],"serviceUrl":"http://127.0.0.1:3000/connector/","baseUrl":"http://127.0.0.1:3000","managedBy":"registry"}}"#;
@@ -71,7 +71,7 @@ fn an_address_without_a_token_is_a_wrong_command_line() {
 fn what_the_server_says_is_passed_on_with_the_exit_code_that_fits() {
     let error = |message: &str| format!(r#"{{"error":{{"code":"Whatever","message":"{message}"}}}}"#);
     for (status, message, code, line, words) in [
-        (404, "there is no bot gone", 1, "bot show gone", "there is no bot gone; `landline bot list --data "),
+        (404, "there is no bot gone", 1, "bot show gone", "there is no bot gone (landline bot list --data "),
         (
             409,
             "bot echo is used by site shop",
@@ -137,7 +137,12 @@ fn a_line_that_is_cut_leaves_the_outcome_open() {
 #[test]
 fn nothing_to_change_is_a_wrong_command_line() {
     let stub = Stub::start(&[]);
-    for line in ["bot set echo", "site set shop", "bot set echo --outgoing-scope s"] {
+    for line in [
+        "bot set echo",
+        "site set shop",
+        "bot add echo --endpoint http://127.0.0.1:3978/ --outgoing-scope s",
+        "bot settings echo --sdk dotnet --json",
+    ] {
         let ended = stub.run(line);
         assert_eq!(ended.code, Some(2), "{line}: {ended:?}");
         assert!(ended.stderr.starts_with("landline: "), "{}", ended.stderr);
@@ -209,6 +214,21 @@ fn a_bot_for_the_agents_sdk_for_javascript_gets_the_issuer_that_suits_it() {
     assert!(ended.stdout.contains("issuers=http://127.0.0.1:3000\n"), "{}", ended.stdout);
     assert!(ended.stdout.contains("IDENTITY_HEADER=llc_x\nPORT=3979\n"), "{}", ended.stdout);
     assert!(!ended.stderr.contains("llc_x"), "{}", ended.stderr);
+
+    // With the issuer refused, the credential is shown all the same: it cannot be asked for again.
+    let stub = Stub::start(&[(201, &added), (503, r#"{"error":{"code":"X","message":"later"}}"#)]);
+    let ended = stub.run("bot add echo --endpoint http://127.0.0.1:3978/ --sdk agents-js");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("IDENTITY_HEADER=llc_x\n"), "{}", ended.stdout);
+    for words in ["landline bot set echo --issuer http://127.0.0.1:3000", "the bot was added", "later"] {
+        assert!(ended.stderr.contains(words), "{words} is missing from {}", ended.stderr);
+    }
+
+    let stub = Stub::start(&[(201, &added), (200, &patched)]);
+    let ended = stub.run("bot add echo --endpoint http://127.0.0.1:3978/ --sdk agents-js --json");
+    let answer = json(&ended.stdout);
+    assert_eq!(answer["credential"], "llc_x");
+    assert_eq!(answer["bot"]["issuer"], "http://127.0.0.1:3000");
 
     // One that was added otherwise: the block is right, and the remark says what else is to be done.
     let stub = Stub::start(&[(200, BOT)]);

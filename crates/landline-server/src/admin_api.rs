@@ -6,18 +6,20 @@
 //! Invariants: a change that was begun is made, also when the caller goes away; no answer and no log holds a secret, but
 //! for the one answer that hands out what was made just now.
 //!
-//! Where to look: who is let in (`auth`), what a body may hold (`fields`), the routes (`bots`, `sites`, `keys`), the
+//! Where to look: who is let in (`auth`), what a body may hold (`fields`), the routes (`bots`, `sites`, `keys`, `outbox`), the
 //! statuses (`errors`).
 //!
-//! Not here: the changes themselves (`directory::Editor`, `token_keys`), what is counted (`telemetry::metrics`).
+//! Not here: the changes themselves (`directory::Editor`, `token_keys`, `identity`), what is counted (`telemetry::metrics`).
 
 mod auth;
 mod bots;
 mod errors;
 mod fields;
 mod keys;
+mod outbox;
 mod sites;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -33,11 +35,11 @@ use http::header::CONTENT_TYPE;
 use landline_auth::{DatedDigest, DatedSecrets, SiteSecret, Slot};
 use serde_json::{Value, json};
 
-use crate::directory::{ChangeError, Editor};
+use crate::directory::Editor;
 use crate::error::ApiError;
 use crate::http::{with_fallbacks, with_inner_layers};
 use crate::state::App;
-use crate::telemetry::Metrics;
+use crate::telemetry::{AdminChange, Metrics};
 
 /// How far the server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +116,11 @@ pub fn routes(app: App, editor: Editor, token: &SiteSecret) -> Router {
         .route("/sites/{name}/secrets", post(sites::add_secret))
         .route("/sites/{name}/secrets/{slot}", delete(sites::remove_secret))
         .route("/keys", get(keys::list))
-        .route("/keys/tokens", post(keys::rotate_tokens));
+        .route("/keys/identity", post(keys::rotate_identity))
+        .route("/keys/tokens", post(keys::rotate_tokens))
+        .route("/outbox", get(outbox::list))
+        .route("/outbox/retry", post(outbox::retry))
+        .route("/outbox/drop", post(outbox::drop));
     let (entropy, metrics) = (Arc::clone(&app.entropy), Arc::clone(&app.metrics));
     let admin = Admin { body_timeout: app.body_timeout, app, editor };
     let guard = from_fn_with_state(auth::Guard::new(token), auth::check);
@@ -149,14 +155,24 @@ async fn page_of_metrics(State(admin): State<Probes>) -> Response {
 
 impl Admin {
     /// Does something to its end, also when the caller goes away meanwhile.
-    async fn to_its_end<T: Send + 'static>(
+    async fn to_its_end<T, E>(
         &self,
-        change: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
-    ) -> Result<T, ApiError> {
+        change: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Into<ApiError> + Send + 'static,
+    {
         match self.app.tasks.spawn(change).await {
-            Ok(done) => done.map_err(ApiError::from),
+            Ok(done) => done.map_err(E::into),
             Err(error) => Err(ApiError::service_error(format!("a change did not come to its end: {error}"))),
         }
+    }
+
+    /// Says in the log and in the metrics what was changed; what the editor changes, it says itself.
+    fn report(&self, change: AdminChange, what: &dyn fmt::Display) {
+        self.app.metrics.admin_changed(change);
+        tracing::info!(change = ?change, "Changed by the admin API: {change:?} {what}");
     }
 }
 

@@ -202,3 +202,6 @@ pub const ADMIN_BODY_BYTES: usize = 16 * 1024;
 
 /// How many sites the refusal to remove their bot names.
 pub const NAMED_SITES: usize = 5;
+
+/// How many entries one page of the outbox has.
+pub const OUTBOX_PAGE: usize = 100;

@@ -1,9 +1,12 @@
-//! The bodies that the admin API takes: objects, field by field, so that *absent* and `null` stay apart and no refusal
-//! quotes a value that could be a secret.
+//! What the admin API takes: bodies, which are objects, and queries. Field by field, so that *absent* and `null` stay
+//! apart, nothing is ignored in silence, and no refusal quotes a value that could be a secret.
 //!
 //! Not here: what a setting may be (`directory::fields`).
 
-use axum::extract::{FromRequest, Request};
+use std::convert::Infallible;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::request::Parts;
 use serde_json::{Map, Value};
 
 use super::Admin;
@@ -166,5 +169,46 @@ impl Fields {
 
     fn bad(&self, name: &str, problem: &str) -> ApiError {
         ApiError::bad_argument(format!("{}{name}: {problem}", self.within))
+    }
+}
+
+/// A query whose parameters are taken one by one.
+#[derive(Debug)]
+pub(super) struct Query {
+    left: Vec<(String, String)>,
+    asked: Vec<&'static str>,
+}
+
+impl FromRequestParts<Admin> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Admin) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let left = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Ok(Self { left, asked: Vec::new() })
+    }
+}
+
+impl Query {
+    /// A parameter; one without a value is as good as absent.
+    pub(super) fn take<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ApiError> {
+        self.asked.push(name);
+        let Some(at) = self.left.iter().position(|(key, _)| key == name) else { return Ok(None) };
+        let (_, value) = self.left.swap_remove(at);
+        if value.is_empty() {
+            return Ok(None);
+        }
+        parse(&value).map(Some).map_err(|problem| ApiError::bad_argument(format!("{name}: {problem}")))
+    }
+
+    /// Refuses what is left.
+    pub(super) fn done(self) -> Result<(), ApiError> {
+        let Some((unknown, _)) = self.left.first() else { return Ok(()) };
+        let known = self.asked.join(", ");
+        Err(ApiError::bad_argument(format!("{unknown} is not known here, or stands twice; known: {known}")))
     }
 }

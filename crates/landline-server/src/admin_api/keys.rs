@@ -1,18 +1,50 @@
 //! `/admin/v1/keys`: which keys there are, and exchanging them.
+//!
+//! Not here: when an identity key signs (`landline_auth::IdentityKeys`), how keys are kept (`identity::IdentityHolder`,
+//! `token_keys`).
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use landline_auth::{IDENTITY_PUBLISH_AHEAD, IdentityKey, IdentityKeysError, KeyState};
 use serde_json::{Value, json};
 
 use super::Admin;
-use super::fields::Fields;
+use super::fields::{Fields, Query};
 use crate::error::ApiError;
+use crate::identity::RotateError;
+use crate::limits::RETRY_AFTER;
 use crate::telemetry::AdminChange;
 use crate::token_keys::ListedKey;
 
 /// `GET /admin/v1/keys`
 pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
     Json(show(&admin).await)
+}
+
+/// `POST /admin/v1/keys/identity?now=`
+///
+/// A new key is published, and signs when every bot had a day to fetch it; with `now=true` at once.
+pub(super) async fn rotate_identity(
+    State(admin): State<Admin>,
+    mut query: Query,
+    body: Fields,
+) -> Result<Json<Value>, ApiError> {
+    let now = query.take("now", |text| match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("write true or false".to_owned()),
+    })?;
+    query.done()?;
+    body.done()?;
+    let ahead = if now.unwrap_or(false) { Duration::ZERO } else { IDENTITY_PUBLISH_AHEAD };
+    let app = admin.app.clone();
+    let keys = Arc::clone(&app.identity.keys);
+    admin.to_its_end(async move { keys.rotate(app.now(), ahead).await.map_err(ApiError::from) }).await?;
+    admin.report(AdminChange::IdentityKeyRotated, &format_args!("to sign in {ahead:?}"));
+    Ok(Json(show(&admin).await))
 }
 
 /// `POST /admin/v1/keys/tokens`
@@ -22,20 +54,64 @@ pub(super) async fn rotate_tokens(State(admin): State<Admin>, body: Fields) -> R
     body.done()?;
     let app = admin.app.clone();
     admin.to_its_end(async move { app.key_ring.rotate(&*app.entropy, app.now()).await }).await?;
-    admin.app.metrics.admin_changed(AdminChange::TokenKeyRotated);
-    let kid = admin.app.key_ring.current().signing().id().to_owned();
-    tracing::info!(key.id = %kid, "Changed by the admin API: tokens are signed with the new key {kid}");
+    admin.report(AdminChange::TokenKeyRotated, &admin.app.key_ring.current().signing().id());
     Ok(Json(show(&admin).await))
 }
 
 async fn show(admin: &Admin) -> Value {
-    let token = |key: ListedKey| {
-        let mut shown = json!({ "kid": key.kid });
-        if let Some(created) = key.created {
-            shown["created"] = created.to_string().into();
+    let ring = admin.app.identity.keys.current();
+    let identity: Vec<_> = ring.published(admin.app.now()).map(show_identity).collect();
+    let tokens: Vec<_> = admin.app.key_ring.list().await.iter().map(show_token).collect();
+    json!({ "identity": identity, "tokens": tokens })
+}
+
+fn show_identity((key, state): (&IdentityKey, KeyState)) -> Value {
+    json!({
+        "kid": key.id(),
+        "created": key.created.to_string(),
+        "signsFrom": key.signs_from.to_string(),
+        "state": match state {
+            KeyState::Next => "next",
+            KeyState::Signing => "signing",
+            KeyState::Published => "published",
+        },
+    })
+}
+
+fn show_token(key: &ListedKey) -> Value {
+    let mut shown = json!({ "kid": key.kid });
+    if let Some(created) = key.created {
+        shown["created"] = created.to_string().into();
+    }
+    shown
+}
+
+impl From<RotateError> for ApiError {
+    fn from(error: RotateError) -> Self {
+        let unavailable = |message: &str, error: &RotateError| {
+            Self::unavailable(message, RETRY_AFTER).caused_by(error.to_string())
+        };
+        match &error {
+            RotateError::Ring(full @ IdentityKeysError::TooMany { .. }) => Self::conflict(full.to_string()),
+            RotateError::Conflict => Self::conflict(error.to_string()),
+            RotateError::Unknown(_) => unavailable(
+                "it is not known whether the new key was written; look at the keys before trying again",
+                &error,
+            ),
+            RotateError::Unavailable(_) => {
+                unavailable("nothing was changed: the store cannot take it now; try again", &error)
+            }
+            RotateError::Ring(
+                IdentityKeysError::Empty
+                | IdentityKeysError::SameId
+                | IdentityKeysError::Damaged
+                | IdentityKeysError::Version { .. }
+                | IdentityKeysError::Failed,
+            )
+            | RotateError::Unreadable(_)
+            | RotateError::Key(_) => {
+                unavailable("nothing was changed: the new key could not be made", &error)
+            }
         }
-        shown
-    };
-    let tokens: Vec<_> = admin.app.key_ring.list().await.into_iter().map(token).collect();
-    json!({ "tokens": tokens })
+    }
 }

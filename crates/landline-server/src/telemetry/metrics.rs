@@ -159,8 +159,14 @@ pub enum AdminChange {
     SecretAdded,
     /// A secret of a site.
     SecretRemoved,
+    /// The key that signs what bots are shown.
+    IdentityKeyRotated,
     /// The key that signs tokens and tickets.
     TokenKeyRotated,
+    /// What was given up, or waits, is tried again.
+    OutboxRetried,
+    /// What was given up, or waits, is taken away.
+    OutboxDropped,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

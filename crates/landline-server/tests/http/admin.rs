@@ -1,16 +1,17 @@
 //! The admin API: who is let in, what it answers, what it refuses.
 //!
-//! What its changes do to clients and bots: `admin_live`.
+//! What its changes do to clients and bots: `admin_live`. Keys and the outbox: `admin_keys`, `admin_outbox`. What is
+//! there after a restart: `admin_restart`.
 
 use hyper::Method;
 use landline_testkit::in_process::{ADMIN_TOKEN, Call, Reply, SECRET, TestServer};
 use serde_json::{Value, json};
 
-const ENDPOINT: &str = "http://127.0.0.1:9/api/messages";
+pub(crate) const ENDPOINT: &str = "http://127.0.0.1:9/api/messages";
 
 /// A refusal of the admin API: as everywhere, but for CORS.
 #[track_caller]
-fn refused(reply: &Reply, status: u16, code: &str, words: &str) {
+pub(crate) fn refused(reply: &Reply, status: u16, code: &str, words: &str) {
     assert_eq!(reply.refusal(), (status, code.to_owned()), "{:?}", reply.body);
     let json = reply.json();
     let message = json["error"]["message"].as_str().unwrap_or_default();
@@ -21,7 +22,7 @@ fn refused(reply: &Reply, status: u16, code: &str, words: &str) {
 }
 
 /// Every route that there is.
-const ROUTES: [(Method, &str); 18] = [
+const ROUTES: [(Method, &str); 22] = [
     (Method::GET, "/bots"),
     (Method::POST, "/bots"),
     (Method::GET, "/bots/main"),
@@ -38,7 +39,11 @@ const ROUTES: [(Method, &str); 18] = [
     (Method::POST, "/sites/default/secrets"),
     (Method::DELETE, "/sites/default/secrets/1"),
     (Method::GET, "/keys"),
+    (Method::POST, "/keys/identity?now=true"),
     (Method::POST, "/keys/tokens"),
+    (Method::GET, "/outbox"),
+    (Method::POST, "/outbox/retry"),
+    (Method::POST, "/outbox/drop"),
     (Method::GET, "/nothing"),
 ];
 

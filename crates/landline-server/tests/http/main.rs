@@ -5,6 +5,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod admin;
+mod admin_keys;
+mod admin_live;
+mod admin_outbox;
+mod admin_restart;
 mod bad_input;
 mod connector;
 mod connector_tokens;

@@ -1,0 +1,80 @@
+//! The admin API: keys are listed and exchanged, and what older ones have signed goes on working.
+
+use std::time::Duration;
+
+use hyper::Method;
+use landline_testkit::in_process::{Socket, TestServer};
+use serde_json::{Value, json};
+
+use crate::admin::refused;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn column(keys: &Value, list: &str, name: &str) -> Vec<String> {
+    let keys = keys[list].as_array().expect("an array");
+    keys.iter().map(|key| key[name].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_new_identity_key_is_published_a_day_before_it_signs() {
+    let server = TestServer::start().await;
+    let keys = async || server.admin(Method::GET, "/keys").send().await.expect(200).json();
+    let before = keys().await;
+    assert_eq!(column(&before, "identity", "state"), ["signing"]);
+
+    let after = server.admin(Method::POST, "/keys/identity").send().await.expect(200).json();
+
+    assert_eq!(after, keys().await);
+    assert_eq!(column(&after, "identity", "state"), ["signing", "next"]);
+    let created = column(&after, "identity", "created");
+    let signs = column(&after, "identity", "signsFrom");
+    assert_eq!(signs[0], created[0]);
+    assert!(signs[1] > created[1], "{after}");
+    let documents = server.get("/v1/.well-known/keys").send().await.expect(200).json();
+    let published: Vec<_> =
+        documents["keys"].as_array().expect("keys").iter().map(|key| key["kid"].clone()).collect();
+    assert_eq!(json!(published), json!(column(&after, "identity", "kid")), "bots see both");
+    server.clock.advance(DAY);
+    assert_eq!(column(&keys().await, "identity", "state"), ["published", "signing"]);
+
+    let at_once = server.admin(Method::POST, "/keys/identity?now=true").send().await.expect(200).json();
+    let states = column(&at_once, "identity", "state");
+    assert_eq!(states.last().map(String::as_str), Some("signing"), "{at_once}");
+    assert_eq!(states.iter().filter(|state| *state == "signing").count(), 1);
+    for query in ["now=1", "now=yes", "later=true", "now=true&now=true"] {
+        let reply = server.admin(Method::POST, &format!("/keys/identity?{query}")).send().await;
+        refused(&reply, 400, "BadArgument", "");
+    }
+    let body = server.admin(Method::POST, "/keys/identity").json(&json!({"now": true})).send().await;
+    refused(&body, 400, "BadArgument", "now is not known here");
+    assert_eq!(keys().await, at_once);
+}
+
+#[tokio::test]
+async fn a_new_token_key_signs_and_ends_nobodys_chat() {
+    let server = TestServer::start().await;
+    let ann = server.person("ann").await;
+    let before = server.admin(Method::GET, "/keys").send().await.expect(200).json();
+
+    let after = server.admin(Method::POST, "/keys/tokens").send().await.expect(200).json();
+
+    let (old, new) = (column(&before, "tokens", "kid"), column(&after, "tokens", "kid"));
+    assert_eq!((old.len(), new.len()), (1, 2));
+    assert_eq!(old[0], new[0]);
+    ann.say("with the old token").await;
+    assert_eq!(Socket::open(&ann.stream_url).await.texts(1).await, ["with the old token"]);
+    let fresh = server.person("bob").await;
+    let head = |token: &str| token.split('.').next().expect("a head").to_owned();
+    assert_ne!(head(&fresh.token), head(&ann.token), "signed with another key");
+    fresh.say("with the new one").await;
+
+    // So often that the key which signed ann's token has gone.
+    for _ in 0..7 {
+        server.admin(Method::POST, "/keys/tokens").send().await.expect(200);
+    }
+    ann.poll("").await.refused(403, "BadArgument");
+    let kept = server.admin(Method::GET, "/keys").send().await.expect(200).json();
+    assert_eq!(column(&kept, "tokens", "kid").len(), 8, "bounded");
+    assert!(column(&kept, "tokens", "created").iter().all(|created| created.ends_with('Z')));
+    fresh.say("still").await;
+}

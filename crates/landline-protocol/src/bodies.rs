@@ -10,14 +10,17 @@ use crate::{Activity, ActivityError, ConversationId, InvalidId, RawObject, UserI
 const MAX_TRUSTED_ORIGINS: usize = 32;
 
 /// The longest name of a user and the longest locale, in bytes.
-const MAX_NAME_BYTES: usize = 256;
+pub(crate) const MAX_NAME_BYTES: usize = 256;
 
-/// Why the body of a token or start request cannot be used.
+/// Why the body of a request cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestBodyError {
     /// Not a JSON object.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// An activity in it cannot be used.
+    #[error(transparent)]
+    Activity(#[from] ActivityError),
     /// `user` is there without an `id`.
     #[error("the property \"user.id\" is required where \"user\" is given")]
     MissingUserId,
@@ -32,11 +35,11 @@ pub enum RequestBodyError {
 }
 
 impl RequestBodyError {
-    fn bad(property: &'static str, problem: impl Into<String>) -> Self {
+    pub(crate) fn bad(property: &'static str, problem: impl Into<String>) -> Self {
         Self::Bad { property, problem: problem.into() }
     }
 
-    fn id(property: &'static str, error: InvalidId) -> Self {
+    pub(crate) fn id(property: &'static str, error: InvalidId) -> Self {
         Self::bad(property, error.to_string())
     }
 }
@@ -104,7 +107,7 @@ impl StartRequest {
     }
 }
 
-fn object_or_empty(body: &[u8]) -> Result<RawObject, JsonError> {
+pub(crate) fn object_or_empty(body: &[u8]) -> Result<RawObject, JsonError> {
     match body.trim_ascii() {
         b"" | b"null" => Ok(RawObject::default()),
         json => RawObject::parse(json),
@@ -112,7 +115,7 @@ fn object_or_empty(body: &[u8]) -> Result<RawObject, JsonError> {
 }
 
 /// The text of a property; `None` where it is absent, null or empty.
-fn text(object: &RawObject, name: &'static str) -> Result<Option<String>, RequestBodyError> {
+pub(crate) fn text(object: &RawObject, name: &'static str) -> Result<Option<String>, RequestBodyError> {
     match object.get_ignoring_case(name) {
         None | Some("null") => Ok(None),
         Some(value) => match serde_json::from_str::<String>(value) {
@@ -122,7 +125,7 @@ fn text(object: &RawObject, name: &'static str) -> Result<Option<String>, Reques
     }
 }
 
-fn bounded(name: &'static str, value: Option<String>) -> Result<Option<String>, RequestBodyError> {
+pub(crate) fn bounded(name: &'static str, value: Option<String>) -> Result<Option<String>, RequestBodyError> {
     match value {
         Some(text) if text.len() > MAX_NAME_BYTES => Err(RequestBodyError::bad(
             name,

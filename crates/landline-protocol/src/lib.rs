@@ -9,6 +9,7 @@
 mod activity;
 mod activity_set;
 mod bodies;
+mod connector_bodies;
 mod error;
 mod ids;
 mod json_scan;
@@ -22,6 +23,10 @@ pub use activity_set::ActivitySet;
 pub use bodies::{
     BotActivities, ChannelAccount, ConversationBody, RequestBodyError, ResourceResponse, StartRequest,
     TokenBody, TokenRequest,
+};
+pub use connector_bodies::{
+    ConversationMembersBody, ConversationParameters, ConversationResourceBody, ConversationsBody, MemberBody,
+    PagedMembersBody,
 };
 pub use error::{ErrorBody, ErrorCode};
 pub use ids::{ActivityId, BotName, ConversationId, InvalidId, SiteName, UserId};

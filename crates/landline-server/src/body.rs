@@ -5,7 +5,8 @@ use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use landline_protocol::{Activity, ActivityError};
+use landline_core::limits::MAX_TRANSCRIPT_BYTES;
+use landline_protocol::{Activity, BotActivities};
 
 use crate::error::ApiError;
 use crate::http::read_body;
@@ -37,10 +38,31 @@ impl FromRequest<App> for ActivityBody {
         if bytes.trim_ascii().is_empty() {
             return Err(ApiError::missing_property("the body is empty; send one activity"));
         }
-        Activity::parse(&bytes).map(Self).map_err(|error| match error {
-            ActivityError::Json(error) => ApiError::malformed_data(error.to_string()),
-            ActivityError::WrongKind { .. } => ApiError::bad_argument(error.to_string()),
-        })
+        Ok(Self(Activity::parse(&bytes)?))
+    }
+}
+
+/// What was said elsewhere: `{"activities":[…]}`; its size and that of each activity are bounded.
+#[derive(Debug)]
+pub(crate) struct TranscriptBody(pub(crate) Vec<Activity>);
+
+impl FromRequest<App> for TranscriptBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_json(&parts.headers, body, MAX_TRANSCRIPT_BYTES, app.body_timeout).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Err(ApiError::missing_property("the body is empty; send {\"activities\":[…]}"));
+        }
+        let BotActivities(activities) = BotActivities::parse(&bytes)?;
+        let limit = app.conversations.limits().activity_bytes;
+        match activities.iter().map(|activity| activity.to_json().len()).find(|bytes| *bytes > limit) {
+            Some(bytes) => {
+                Err(ApiError::too_big(format!("an activity is {bytes} bytes, the limit is {limit}")))
+            }
+            None => Ok(Self(activities)),
+        }
     }
 }
 

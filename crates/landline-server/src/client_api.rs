@@ -7,7 +7,7 @@ mod activities;
 mod conversations;
 mod credentials;
 mod let_in;
-mod query;
+pub(crate) mod query;
 mod stream;
 mod tokens;
 

@@ -1,8 +1,8 @@
 //! How the domain's refusals are spelled in HTTP: one `match` each, without a `_` arm, so that a new variant has to be
 //! placed before it compiles.
 
-use landline_core::{BotSendError, Delivered, NotLogged, SendError, Unavailable};
-use landline_protocol::RequestBodyError;
+use landline_core::{BotSendError, Delivered, MemberError, NotLogged, SendError, Unavailable, UpdateError};
+use landline_protocol::{ActivityError, RequestBodyError};
 
 use crate::error::ApiError;
 use crate::limits::RETRY_AFTER;
@@ -83,10 +83,42 @@ impl From<BotSendError> for ApiError {
     }
 }
 
+impl From<UpdateError> for ApiError {
+    fn from(error: UpdateError) -> Self {
+        match error {
+            UpdateError::Missing(_) => Self::missing_property(error.to_string()),
+            UpdateError::NotAllowed(_) => Self::bad_argument(error.to_string()),
+            UpdateError::NoSuchActivity => Self::not_found(error.to_string()),
+            UpdateError::NotTheirs => Self::forbidden(error.to_string()),
+            UpdateError::NotLogged(error) => error.into(),
+        }
+    }
+}
+
+impl From<MemberError> for ApiError {
+    fn from(error: MemberError) -> Self {
+        match error {
+            MemberError::NoSuchMember | MemberError::NoSuchActivity => Self::not_found(error.to_string()),
+            MemberError::IsTheBot => Self::bad_argument(error.to_string()),
+            MemberError::NotLogged(error) => error.into(),
+        }
+    }
+}
+
+impl From<ActivityError> for ApiError {
+    fn from(error: ActivityError) -> Self {
+        match error {
+            ActivityError::Json(error) => Self::malformed_data(error.to_string()),
+            ActivityError::WrongKind { .. } => Self::bad_argument(error.to_string()),
+        }
+    }
+}
+
 impl From<RequestBodyError> for ApiError {
     fn from(error: RequestBodyError) -> Self {
         match error {
             RequestBodyError::Json(_) => Self::malformed_data(error.to_string()),
+            RequestBodyError::Activity(error) => error.into(),
             RequestBodyError::MissingUserId => Self::missing_property(error.to_string()),
             RequestBodyError::Bad { .. } => Self::bad_argument(error.to_string()),
         }

@@ -205,3 +205,6 @@ pub const NAMED_SITES: usize = 5;
 
 /// How many entries one page of the outbox has.
 pub const OUTBOX_PAGE: usize = 100;
+
+/// How many members of a conversation a bot gets at a time, where it asks for pages.
+pub const MEMBERS_PAGE: usize = 100;

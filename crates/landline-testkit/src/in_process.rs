@@ -118,6 +118,11 @@ impl TestServer {
         BotActor::new(self.address, &self.service_url)
     }
 
+    /// The bot [`OTHER_BOT`], as it calls back.
+    pub fn other_bot_actor(&self) -> BotActor {
+        BotActor::new(self.address, &self.other_service_url)
+    }
+
     /// Begins the stop and lets it go on beside the test.
     pub fn begin_stop(&self) {
         self.shutdown.cancel();

@@ -8,7 +8,7 @@ use landline_core::limits::MAX_POLL_WAIT;
 use crate::error::ApiError;
 
 /// The first value of a parameter.
-pub(super) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
+pub(crate) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = url::form_urlencoded::parse(query?.as_bytes());
     pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use crate::forge::{hmac_signed, public_spellings, signed, unsigned, with};
 use crate::looks_like_a_refusal;
 
-const APP: &str = "00000000-0000-0000-0000-00000000000a";
-const OTHER_APP: &str = "00000000-0000-0000-0000-00000000000b";
+pub(crate) const APP: &str = "00000000-0000-0000-0000-00000000000a";
+pub(crate) const OTHER_APP: &str = "00000000-0000-0000-0000-00000000000b";
 
 /// One operation of the Connector API. In its path, `{c}` is the conversation and `{a}` an activity of the bot in it.
 struct Operation {
@@ -26,9 +26,29 @@ struct Operation {
     in_conversation: bool,
 }
 
-const OPERATIONS: [Operation; 2] = [
+const OPERATIONS: [Operation; 12] = [
     Operation { name: "send", method: Method::POST, path: "/{c}/activities", in_conversation: true },
     Operation { name: "reply", method: Method::POST, path: "/{c}/activities/{a}", in_conversation: true },
+    Operation { name: "update", method: Method::PUT, path: "/{c}/activities/{a}", in_conversation: true },
+    Operation { name: "delete", method: Method::DELETE, path: "/{c}/activities/{a}", in_conversation: true },
+    Operation {
+        name: "history",
+        method: Method::POST,
+        path: "/{c}/activities/history",
+        in_conversation: true,
+    },
+    Operation { name: "members", method: Method::GET, path: "/{c}/members", in_conversation: true },
+    Operation { name: "member", method: Method::GET, path: "/{c}/members/ann", in_conversation: true },
+    Operation { name: "page", method: Method::GET, path: "/{c}/pagedmembers", in_conversation: true },
+    Operation {
+        name: "seen by",
+        method: Method::GET,
+        path: "/{c}/activities/{a}/members",
+        in_conversation: true,
+    },
+    Operation { name: "remove", method: Method::DELETE, path: "/{c}/members/ann", in_conversation: true },
+    Operation { name: "create", method: Method::POST, path: "", in_conversation: false },
+    Operation { name: "list", method: Method::GET, path: "", in_conversation: false },
 ];
 
 /// A server whose bots have app ids, and a conversation with something of the bot in it.
@@ -40,7 +60,7 @@ struct Stage {
 }
 
 /// Both bots have app ids.
-fn signed_bots() -> Builder {
+pub(crate) fn signed_bots() -> Builder {
     TestServer::builder().configure(|config| {
         config.bots[0].app_id = Some(APP.into());
         config.bots[0].credential = SiteSecret::from_text(credential().expose()).ok();
@@ -98,7 +118,10 @@ impl Stage {
         let path = operation.path.replace("{c}", &person.conversation).replace("{a}", &activity);
         let call = self.server.call(operation.method.clone(), &format!("{base}/v3/conversations{path}"));
         let bodiless = [Method::GET, Method::DELETE].contains(&operation.method);
-        if bodiless { call } else { call.json(&json!({"type": "message", "text": "from the bot"})) }
+        let said = json!({"type": "message", "text": "from the bot"});
+        // An activity, a transcript and parameters in one.
+        let body = json!({"type": "message", "text": "from the bot", "activities": [said]});
+        if bodiless { call } else { call.json(&body) }
     }
 
     /// Every log there is and how long it is: whatever is written changes this.
@@ -229,7 +252,7 @@ async fn nobody_gets_in_with_a_wrong_token() {
         let binary = stage.call(operation).raw_header("authorization", b"Bearer \xff").send().await;
         refused(&binary, 401, operation, "no text");
         let in_query = format!("/connector/v3/conversations?access_token={good}");
-        refused(&stage.server.post(&in_query).send().await, 404, operation, "in the query");
+        refused(&stage.server.post(&in_query).send().await, 401, operation, "in the query");
     }
     assert_eq!(stage.logs().await, before);
 }

@@ -138,12 +138,33 @@ pub fn message(from: &str, text: &str) -> Value {
 pub struct BotActor {
     address: SocketAddr,
     base: String,
+    token: Option<String>,
 }
 
 impl BotActor {
     pub(super) fn new(address: SocketAddr, service_url: &str) -> Self {
         let path = service_url.splitn(4, '/').nth(3).unwrap_or_default();
-        Self { address, base: format!("/{path}") }
+        Self { address, base: format!("/{path}"), token: None }
+    }
+
+    /// The same bot, showing a token with every call.
+    #[must_use]
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
+    }
+
+    /// Any call; the path goes on from `v3/conversations`.
+    pub fn call(&self, method: Method, rest: &str) -> Call {
+        self.at(method, &format!("{}v3/conversations{rest}", self.base))
+    }
+
+    /// Any call, with this bot's credentials.
+    pub fn at(&self, method: Method, path: &str) -> Call {
+        let call = Call::new(self.address, method, path);
+        match &self.token {
+            Some(token) => call.bearer(token),
+            None => call,
+        }
     }
 
     /// The path of an operation on a conversation.
@@ -153,13 +174,24 @@ impl BotActor {
 
     /// Sends to a conversation; not sent yet.
     pub fn send(&self, conversation: &str, activity: &Value) -> Call {
-        Call::new(self.address, Method::POST, &self.path(conversation, "/activities")).json(activity)
+        self.at(Method::POST, &self.path(conversation, "/activities")).json(activity)
     }
 
     /// Replies to an activity; not sent yet.
     pub fn reply(&self, conversation: &str, to: &str, activity: &Value) -> Call {
         let path = self.path(conversation, &format!("/activities/{to}"));
-        Call::new(self.address, Method::POST, &path).json(activity)
+        self.at(Method::POST, &path).json(activity)
+    }
+
+    /// Replaces an activity by a text; not sent yet.
+    pub fn retext(&self, conversation: &str, id: &str, text: &str) -> Call {
+        let message = json!({"type": "message", "text": text});
+        self.at(Method::PUT, &self.path(conversation, &format!("/activities/{id}"))).json(&message)
+    }
+
+    /// Deletes an activity; not sent yet.
+    pub fn delete(&self, conversation: &str, id: &str) -> Call {
+        self.at(Method::DELETE, &self.path(conversation, &format!("/activities/{id}")))
     }
 
     /// Says a text; gives its id.

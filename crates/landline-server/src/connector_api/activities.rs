@@ -1,0 +1,81 @@
+//! What a bot says, changes and takes away.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use landline_protocol::ResourceResponse;
+
+use super::named::Named;
+use crate::body::{ActivityBody, TranscriptBody};
+use crate::error::ApiError;
+use crate::state::App;
+use crate::telemetry::ActivityOrigin;
+
+/// `POST …/v3/conversations/{conversation}/activities`
+///
+/// Logs what the bot says; answers with the id that clients see, once it is durable.
+pub(super) async fn send(
+    State(app): State<App>,
+    named: Named,
+    ActivityBody(activity): ActivityBody,
+) -> Result<Json<ResourceResponse>, ApiError> {
+    say(&app, &named, activity, None).await
+}
+
+/// `POST …/v3/conversations/{conversation}/activities/{activity}`
+///
+/// As [`send`], in reply to an activity.
+pub(super) async fn reply(
+    State(app): State<App>,
+    named: Named,
+    ActivityBody(activity): ActivityBody,
+) -> Result<Json<ResourceResponse>, ApiError> {
+    say(&app, &named, activity, Some(&named.activity)).await
+}
+
+async fn say(
+    app: &App,
+    named: &Named,
+    activity: landline_protocol::Activity,
+    reply_to: Option<&str>,
+) -> Result<Json<ResourceResponse>, ApiError> {
+    let Named { bot, conversation, .. } = named;
+    let id = app.conversations.send_from_bot(bot, conversation, activity, reply_to).await?;
+    app.metrics.activity_accepted(ActivityOrigin::Bot);
+    Ok(Json(ResourceResponse { id }))
+}
+
+/// `PUT …/v3/conversations/{conversation}/activities/{activity}`
+///
+/// Replaces what the bot said. Clients that have it get the new content under the same id.
+pub(super) async fn update(
+    State(app): State<App>,
+    named: Named,
+    ActivityBody(activity): ActivityBody,
+) -> Result<Json<ResourceResponse>, ApiError> {
+    let Named { bot, conversation, activity: id, .. } = named;
+    let id = app.conversations.update_from_bot(&bot, &conversation, &id, activity).await?;
+    Ok(Json(ResourceResponse { id }))
+}
+
+/// `DELETE …/v3/conversations/{conversation}/activities/{activity}`
+///
+/// Takes away what the bot said. Clients that have it get a `messageDelete`. Once more is no error.
+pub(super) async fn delete(State(app): State<App>, named: Named) -> Result<StatusCode, ApiError> {
+    let Named { bot, conversation, activity, .. } = named;
+    app.conversations.delete_from_bot(&bot, &conversation, &activity).await?;
+    Ok(StatusCode::OK)
+}
+
+/// `POST …/v3/conversations/{conversation}/activities/history`
+///
+/// Logs what was said elsewhere, all of it or nothing; answers with the id of the last.
+pub(super) async fn upload_history(
+    State(app): State<App>,
+    named: Named,
+    TranscriptBody(transcript): TranscriptBody,
+) -> Result<Json<ResourceResponse>, ApiError> {
+    let id = app.conversations.upload_history(&named.bot, &named.conversation, transcript).await?;
+    app.metrics.activity_accepted(ActivityOrigin::Bot);
+    Ok(Json(ResourceResponse { id }))
+}

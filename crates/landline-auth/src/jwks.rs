@@ -110,8 +110,7 @@ impl JwkSet {
     }
 
     pub(crate) fn of<'a>(keys: impl Iterator<Item = &'a RsaKey>) -> Self {
-        let parsed = |key: &RsaKey| Some((key.id().into(), parse(key.modulus(), key.exponent())?));
-        Self { keys: keys.filter_map(parsed).collect() }
+        Self { keys: keys.map(|key| (key.id().into(), Arc::clone(key.public()))).collect() }
     }
 
     /// How many keys there are.

@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -28,6 +28,8 @@ struct Inner {
     /// The modulus and the exponent, as a JSON Web Key spells them.
     n: String,
     e: String,
+    /// What verifies its signatures, parsed once.
+    public: Arc<ParsedPublicKey>,
 }
 
 /// Why there is no key.
@@ -66,7 +68,9 @@ impl RsaKey {
         let n = URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero());
         let e = URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero());
         let kid = thumbprint(&n, &e);
-        Ok(Self(Arc::new(Inner { pair, kid, n, e })))
+        let parsed = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public.as_ref());
+        let public = Arc::new(parsed.map_err(|_| RsaKeyError::NotAKey)?);
+        Ok(Self(Arc::new(Inner { pair, kid, n, e, public })))
     }
 
     /// The id, as the `kid` of what the key has signed.
@@ -80,6 +84,10 @@ impl RsaKey {
 
     pub(crate) fn exponent(&self) -> &str {
         &self.0.e
+    }
+
+    pub(crate) fn public(&self) -> &Arc<ParsedPublicKey> {
+        &self.0.public
     }
 
     /// The private key, to be kept in the registry.

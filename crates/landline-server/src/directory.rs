@@ -36,7 +36,7 @@ pub const DEFAULT_TENANT: &str = "botframework.com";
 /// The `iss` that stock bots expect of the channel.
 ///
 /// Source: Bot Framework REST reference, "Authentication", "Connector to Bot".
-pub const DEFAULT_ISSUER: &str = "https://api.botframework.com";
+pub const DEFAULT_ISSUER: &str = landline_auth::DEFAULT_CHANNEL_ISSUER;
 
 /// Where a bot's own credentials are exchanged for tokens, unless it is said otherwise.
 ///

@@ -10,6 +10,10 @@ use landline_core::store::LogStore;
 use landline_testkit::in_process::keys::{FOREIGN, key};
 use landline_testkit::in_process::{BOT, Builder, Call, OTHER_BOT, Person, Reply, SECRET, TestServer};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::forge::{hmac_signed, public_spellings, signed, unsigned, with};
 use crate::looks_like_a_refusal;
@@ -315,4 +319,49 @@ fn refused(reply: &Reply, status: u16, operation: &Operation, what: &str) {
         _ => "ResourceNotFound",
     };
     looks_like_a_refusal(reply, status, code);
+}
+
+/// A bot that tells what it was shown, and takes everything.
+async fn eavesdropping_bot() -> (String, UnboundedReceiver<String>, DropGuard) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endpoint = format!("http://{}/api/messages", listener.local_addr().expect("an address"));
+    let (tell, told) = unbounded_channel();
+    let bot = async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut head = Vec::new();
+            while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap_or(b'\n'));
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let shown = head.lines().find_map(|line| line.strip_prefix("authorization: "));
+            let _ = tell.send(shown.unwrap_or_default().to_owned());
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+            // Until the body has gone by, or the answer would be lost.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    };
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    #[expect(clippy::disallowed_methods, reason = "ends with the test")]
+    tokio::spawn(async move { stopped.run_until_cancelled(bot).await });
+    (endpoint, told, stop.drop_guard())
+}
+
+#[tokio::test]
+async fn what_a_bot_was_shown_opens_nothing_here() {
+    let (endpoint, mut shown, _stop) = eavesdropping_bot().await;
+    let server = signed_bots().http_bot(&endpoint).start().await;
+    let ann = server.person("ann").await;
+    let stage = Stage { ann, server, activity: "x".to_owned() };
+    stage.ann.say("q").await;
+    let header = shown.recv().await.expect("a call of the bot");
+    assert!(header.starts_with("Bearer ey"), "{header}");
+    let before = stage.logs().await;
+    for operation in &OPERATIONS {
+        let reply = stage.call(operation).header("authorization", &header).send().await;
+        refused(&reply, 401, operation, "what the bot was shown");
+    }
+    assert_eq!(stage.logs().await, before);
 }

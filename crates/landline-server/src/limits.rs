@@ -119,6 +119,9 @@ pub const TOKEN_LIFE_UNKNOWN: Duration = Duration::from_secs(5 * 60);
 /// How long a fetched token is kept at the most, whatever it says.
 pub const TOKEN_LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
 
+/// How many interim answers (1xx) a bot may send before its answer.
+pub const BOT_INTERIM_ANSWERS: usize = 16;
+
 /// When to try again after a 503.
 pub const RETRY_AFTER: Duration = Duration::from_secs(2);
 

@@ -5,6 +5,7 @@
 //!   server, an engine or a simulation.
 //! - [`process`], [`client`], [`bot`]: a real `landline` process, and a client and a bot that speak to it over
 //!   loopback; [`server::TestServer`] ties the three together.
+//! - [`bad_bot`]: a bot on a bare socket, which breaks the rules of HTTP as it is told.
 //! - [`domain`]: the domain in this process, with a bot, a clock, randomness and a disk that a test decides.
 //! - `in_process` (feature `in-process`): a server in this process, spoken to over loopback; bot, clock and disk are
 //!   the test's.
@@ -15,6 +16,7 @@
 //!
 //! Not here: tests of one crate's insides (they stand in that crate), stock clients and bots (`e2e/`).
 
+pub mod bad_bot;
 pub mod bot;
 pub mod campaign;
 pub mod checker;

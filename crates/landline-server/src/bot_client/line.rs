@@ -14,6 +14,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::ext::on_informational;
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::Connection as _;
 use landline_core::BotFailure;
@@ -93,8 +94,10 @@ impl Line {
     /// dropping the body before its end.
     pub(crate) async fn send(
         &mut self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, LineFailure> {
+        let watch = Arc::clone(&self.watch);
+        on_informational(&mut request, move |_| watch.interim());
         let Self { sender, driver, .. } = self;
         drive(driver, sender.send_request(request)).await.map_err(|error| LineFailure::of(&error))
     }

@@ -1,5 +1,7 @@
 //! How many bytes of a request a socket has taken, and whether it was still whole right before the first.
 //!
+//! It also counts interim answers, of which there may be some.
+//!
 //! The count is taken below TLS: once a line is up, whatever is written to the socket is, or holds, a part of the
 //! request.
 
@@ -16,6 +18,8 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
 
+use crate::limits::BOT_INTERIM_ANSWERS;
+
 /// Shared between the socket, which counts, and the attempt, which asks.
 ///
 /// `Relaxed` will do: both are polled by one task, one after the other.
@@ -27,6 +31,8 @@ pub(super) struct Watch {
     kept: AtomicBool,
     /// Bytes taken since then.
     taken: AtomicUsize,
+    /// Interim answers (1xx) since then.
+    interims: AtomicUsize,
 }
 
 impl Watch {
@@ -34,7 +40,13 @@ impl Watch {
     pub(super) fn begin_request(&self, kept: bool) {
         self.kept.store(kept, Ordering::Relaxed);
         self.taken.store(0, Ordering::Relaxed);
+        self.interims.store(0, Ordering::Relaxed);
         self.look_first.store(true, Ordering::Relaxed);
+    }
+
+    /// An interim answer came. After too many of them, no more is read: they cost processor time and say nothing.
+    pub(super) fn interim(&self) {
+        self.interims.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many bytes the socket took since the request began; may be more than the request, where TLS adds to it.
@@ -98,6 +110,10 @@ impl Read for Watched {
         cx: &mut Context<'_>,
         buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.watch.interims.load(Ordering::Relaxed) > BOT_INTERIM_ANSWERS {
+            let why = format!("more than {BOT_INTERIM_ANSWERS} interim answers");
+            return Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, why)));
+        }
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }

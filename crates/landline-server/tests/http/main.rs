@@ -10,6 +10,7 @@ mod admin_live;
 mod admin_outbox;
 mod admin_restart;
 mod bad_input;
+mod bot_answers;
 mod connector;
 mod connector_activities;
 mod connector_conversations;

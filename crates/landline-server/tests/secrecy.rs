@@ -2,10 +2,12 @@
 //!
 //! A program of its own: what is logged at which level is decided once per process.
 
+use hyper::Method;
 use landline_testkit::domain::Behaviour;
 use landline_testkit::in_process::logs::Logs;
 use landline_testkit::in_process::socket::Opening;
-use landline_testkit::in_process::{SECRET, TestServer, message};
+use landline_testkit::in_process::{ADMIN_TOKEN, Call, SECRET, TestServer, message};
+use serde_json::{Value, json};
 
 const CANARY: &str = "canary-in-the-text";
 const PERSON: &str = "canary-as-a-person";
@@ -34,27 +36,54 @@ async fn nothing_that_opens_a_door_is_logged() {
     server.post("/v3/directline/conversations").bearer(&format!("{SECRET}x")).send().await.expect(403);
     server.get(&format!("/{SECRET}?t={}", ann.token)).send().await.expect(404);
     ann.poll(&format!("?watermark={CANARY}")).await.expect(400);
-    ann.call(hyper::Method::POST, "/activities")
-        .json_text(format!("{{\"{CANARY}\""))
-        .send()
-        .await
-        .expect(400);
+    ann.call(Method::POST, "/activities").json_text(format!("{{\"{CANARY}\"")).send().await.expect(400);
     assert!(Opening::default().open(&ann.stream_url.replace("t=", "t=x")).await.is_err());
-    let metrics =
-        landline_testkit::in_process::Call::new(server.admin, hyper::Method::GET, "/metrics").send().await;
+    let mut made = administer(&server).await;
+    let metrics = Call::new(server.admin, Method::GET, "/metrics").send().await;
     let metrics = String::from_utf8(metrics.expect(200).body.to_vec()).expect("UTF-8");
     let ticket = ann.stream_url.split("t=").nth(1).expect("a ticket").to_owned();
     let capability = server.service_url.split('/').nth(4).expect("a capability").to_owned();
     server.stop().await.expect("a good end");
+    made.extend([SECRET, ADMIN_TOKEN, CANARY, PERSON, &ann.token, &ticket, &capability].map(str::to_owned));
 
     let logged = logs.text();
     assert!(logged.contains("answered 502"), "nothing was captured: {logged}");
+    assert!(logged.contains("Changed by the admin API: CredentialAdded added"), "changes are logged");
     for text in [&logged, &metrics] {
-        for hidden in [SECRET, CANARY, PERSON, &ann.token, &ticket, &capability] {
-            assert!(!text.contains(hidden), "{hidden} stands in:\n{}", line_with(text, hidden));
+        for hidden in &made {
+            assert!(!text.contains(hidden.as_str()), "{hidden} stands in:\n{}", line_with(text, hidden));
         }
     }
     assert!(!metrics.contains(&ann.conversation), "a label per conversation would never end");
+}
+
+/// Has everything made and refused that the admin API can make; gives what must not be told again.
+async fn administer(server: &TestServer) -> Vec<String> {
+    let post = async |path: &str, body: Value| server.admin(Method::POST, path).json(&body).send().await;
+    let bot = json!({
+        "name": "added", "endpoint": "http://127.0.0.1:9/", "appId": true, "credential": true,
+        "outgoing": {"clientSecret": CANARY},
+    });
+    let credential = post("/bots", bot.clone()).await.expect(201).text("credential");
+    post("/bots", bot).await.expect(409);
+    post("/bots", json!({"name": CANARY, "endpoint": CANARY, "credential": CANARY})).await.expect(400);
+    post("/bots", json!({"name": "x", "endpoint": "http://x/", "outgoing": {"clientSecret": [CANARY]}}))
+        .await
+        .expect(400);
+    let second = post("/bots/added/credentials", json!({})).await.expect(201).text("credential");
+    post("/bots", json!({"name": "plain", "endpoint": "http://127.0.0.1:9/"})).await.expect(201);
+    let secret = post("/sites", json!({"name": "added", "bot": "added"})).await.expect(201).text("secret");
+    let other = post("/sites/added/secrets", json!({})).await.expect(201).text("secret");
+    post("/keys/tokens", json!({})).await.expect(200);
+    post("/keys/identity", json!({})).await.expect(200);
+    server.admin(Method::DELETE, "/sites/added").send().await.expect(204);
+    server.admin(Method::DELETE, "/bots/added").send().await.expect(204);
+    server.admin(Method::GET, &format!("/bots/{CANARY}%20")).send().await.expect(404);
+    Call::new(server.admin, Method::GET, "/admin/v1/bots").bearer(CANARY).send().await.expect(401);
+    let plain =
+        server.directory.snapshot().bots[&"plain".parse().expect("a name")].service_url.expose().to_string();
+    let capability = plain.split('/').nth(4).expect("a capability").to_owned();
+    vec![credential, second, secret, other, capability]
 }
 
 fn line_with<'a>(text: &'a str, hidden: &str) -> &'a str {

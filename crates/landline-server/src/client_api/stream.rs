@@ -16,7 +16,7 @@ use axum::response::Response;
 use futures_util::SinkExt;
 use landline_auth::StreamTicket;
 use landline_core::{Follower, Next, Seen, Unavailable};
-use landline_protocol::{ActivitySet, Watermark};
+use landline_protocol::{ActivitySet, SiteName, Watermark};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::credentials::{check_origin, conversation_in_path, token_error};
@@ -74,7 +74,8 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
         .max_message_size(STREAM_IN_BYTES)
         .max_frame_size(STREAM_IN_BYTES)
         .on_upgrade(move |socket| async move {
-            Stream { sign_at: Instant::now() + app.stream.idle, unanswered: 0, socket, app }
+            let site = ticket.site;
+            Stream { sign_at: Instant::now() + app.stream.idle, unanswered: 0, site, socket, app }
                 .run(follower)
                 .await;
             drop(tracked);
@@ -85,6 +86,8 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
 struct Stream {
     socket: WebSocket,
     app: App,
+    /// The site that let the client in.
+    site: SiteName,
     /// When to show that the line is alive, and to ask whether the client is.
     sign_at: Instant,
     /// How often it was asked since the client last showed that it lives.
@@ -146,6 +149,7 @@ impl Stream {
                     }
                 }
             };
+            self.still_let_in()?;
             match next {
                 Some(Ok(Next::Activities(activities))) => self.send_each(&activities).await?,
                 Some(Ok(Next::Transient(activity))) => {
@@ -170,9 +174,19 @@ impl Stream {
         let _ = timeout(STREAM_PARTING, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
     }
 
+    /// Of a site that was removed, nothing more is shown. A stream on which nothing happens is closed with the next sign
+    /// of life.
+    fn still_let_in(&self) -> Result<(), End> {
+        if self.app.directory.snapshot().sites.contains_key(&self.site) {
+            return Ok(());
+        }
+        Err(End::told(SocketClosed::Removed, close_code::POLICY, "the site was removed"))
+    }
+
     /// An empty frame says that the line is alive; the pong says that the client is. Also on a line on which much is
     /// sent: that something leaves does not show that it arrives.
     async fn show_life(&mut self) -> Result<(), End> {
+        self.still_let_in()?;
         if self.unanswered >= STREAM_PINGS_UNANSWERED {
             return Err(End::told(SocketClosed::Silent, close_code::POLICY, "no sign of life"));
         }

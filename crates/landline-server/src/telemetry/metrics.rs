@@ -42,6 +42,8 @@ pub enum SocketClosed {
     Shutdown,
     /// The log could not be read.
     Store,
+    /// Its site was removed.
+    Removed,
 }
 
 /// How an attempt to bring an activity to the bot ended.

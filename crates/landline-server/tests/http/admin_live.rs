@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hyper::Method;
-use landline_testkit::in_process::{Call, SECRET, Socket, TestServer, start};
+use landline_testkit::in_process::{Call, Frame, SECRET, Socket, TestServer, start};
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
@@ -193,9 +193,13 @@ async fn of_two_who_change_the_same_at_once_one_comes_first() {
 
 #[tokio::test]
 async fn a_removed_site_opens_nothing_any_more() {
-    let server = TestServer::start().await;
+    let server = TestServer::builder()
+        .configure(|config| config.limits.server.stream_idle = Duration::from_millis(200))
+        .start()
+        .await;
     let secret = add_site(&server, "brief", "main").await;
     let ann = server.operator_with(&secret).person("ann").await;
+    let mut silent = server.operator_with(&secret).person("bob").await.stream("").await;
     ann.say("before").await;
     let mut stream = ann.stream("?watermark=").await;
     stream.texts(1).await;
@@ -211,8 +215,12 @@ async fn a_removed_site_opens_nothing_any_more() {
     let ticket = ann.stream_url.splitn(4, '/').nth(3).expect("a path").to_owned();
     server.get(&format!("/{ticket}")).send().await.refused(403, "BadArgument");
     assert_eq!(server.bot.texts(), ["before"]);
-    // The bot finds its conversation, and other sites have lost nothing.
+    // The bot finds its conversation, the open stream ends and shows nothing of it, and other sites have lost nothing.
     server.bot_actor().say(&ann.conversation, "still heard").await;
+    let (end, texts) = stream.until_end().await;
+    assert_eq!(texts, [""; 0]);
+    assert_eq!(end, Frame::Closed(1008, "the site was removed".to_owned()));
+    assert!(matches!(silent.until_end().await, (Frame::Closed(1008, _), texts) if texts.is_empty()));
     server.operator_with(SECRET).person("bob").await.say("hello").await;
 }
 

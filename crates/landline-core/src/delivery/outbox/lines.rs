@@ -2,6 +2,9 @@
 //!
 //! Each line is in one place: with a timer, in the queue of those to be looked at, in the queue of its bot, or with
 //! whoever serves it. A line that is looked at either rests, or takes a part of its bot's room for one attempt.
+//!
+//! Invariant: where lines wait for a bot's room, somebody holds a part of it, or one of them was called to take it. So a
+//! call is passed on by whoever finds, when it is looked at, that it has nothing to bring.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -33,14 +36,21 @@ type Timer = (Instant, u64);
 enum Line {
     /// Until the pause of this entry is over.
     Resting { timer: Timer, entry: Position },
-    /// In a queue; this entry has rested.
-    Waiting { rested: Option<Position> },
+    /// In a queue.
+    Waiting {
+        /// This entry has rested.
+        rested: Option<Position>,
+        /// There is room for it with this bot.
+        called: Option<BotName>,
+    },
     /// With whoever serves it.
     Served {
         /// Whether something happened meanwhile that asks for another look.
         again: bool,
         /// What was taken away meanwhile.
         dropped: Vec<Position>,
+        /// Whose room it was called to take, and has not taken yet.
+        called: Option<BotName>,
     },
 }
 
@@ -159,11 +169,12 @@ impl Lines {
         if self.looking < OUTBOX_LOOKS
             && let Some(conversation) = self.fresh.pop_front()
         {
-            let served = Line::Served { again: false, dropped: Vec::new() };
-            let rested = match self.lines.insert(conversation.clone(), served) {
-                Some(Line::Waiting { rested }) => rested,
-                _ => None,
+            let (rested, called) = match self.lines.remove(&conversation) {
+                Some(Line::Waiting { rested, called }) => (rested, called),
+                _ => (None, None),
             };
+            let served = Line::Served { again: false, dropped: Vec::new(), called };
+            self.lines.insert(conversation.clone(), served);
             self.looking += 1;
             return Step::Serve(conversation, rested);
         }
@@ -181,22 +192,36 @@ impl Lines {
         self.looking = self.looking.saturating_sub(1);
         let room = self.bots.entry(bot.clone()).or_default();
         let free = room.taken < OUTBOX_ATTEMPTS_PER_BOT && !self.stopped;
+        let called = match self.lines.get_mut(conversation) {
+            Some(Line::Served { called, .. }) => called.take(),
+            _ => None,
+        };
         if free {
             room.taken += 1;
-        } else {
-            room.waiting.push_back(conversation.clone());
-            self.lines.insert(conversation.clone(), Line::Waiting { rested });
+            return true;
         }
-        free
+        match called {
+            // Somebody else was quicker; it has waited longest all the same.
+            Some(_) => room.waiting.push_front(conversation.clone()),
+            None => room.waiting.push_back(conversation.clone()),
+        }
+        self.lines.insert(conversation.clone(), Line::Waiting { rested, called: None });
+        false
     }
 
     /// A line is not served any more; `bot` is the one of whose room it held a part.
     pub(super) fn leave(&mut self, conversation: &ConversationId, bot: Option<&BotName>, next: Next) {
+        let (again, called) = match self.lines.get_mut(conversation) {
+            Some(Line::Served { again, called, .. }) => (*again, called.take()),
+            _ => (false, None),
+        };
         match bot {
             None => self.looking = self.looking.saturating_sub(1),
             Some(bot) => self.give_room_back(bot),
         }
-        let again = matches!(self.lines.get(conversation), Some(Line::Served { again: true, .. }));
+        if let Some(bot) = called {
+            self.call_next(&bot);
+        }
         match next {
             Next::Rest { until, entry } if !again => self.rest(conversation.clone(), until, entry),
             Next::Nothing if !again => drop(self.lines.remove(conversation)),
@@ -204,12 +229,23 @@ impl Lines {
         }
     }
 
-    /// Whoever has waited longest for this bot is looked at before others.
     fn give_room_back(&mut self, bot: &BotName) {
+        if let Some(room) = self.bots.get_mut(bot) {
+            room.taken = room.taken.saturating_sub(1);
+            self.call_next(bot);
+        }
+    }
+
+    /// Whoever has waited longest for this bot is looked at before others.
+    fn call_next(&mut self, bot: &BotName) {
         let Some(room) = self.bots.get_mut(bot) else { return };
-        room.taken = room.taken.saturating_sub(1);
         match room.waiting.pop_front() {
-            Some(next) => self.fresh.push_front(next),
+            Some(next) => {
+                if let Some(Line::Waiting { called, .. }) = self.lines.get_mut(&next) {
+                    *called = Some(bot.clone());
+                }
+                self.fresh.push_front(next);
+            }
             None if room.taken == 0 => drop(self.bots.remove(bot)),
             None => {}
         }
@@ -223,7 +259,89 @@ impl Lines {
     }
 
     fn enqueue(&mut self, conversation: ConversationId, rested: Option<Position>) {
-        self.lines.insert(conversation.clone(), Line::Waiting { rested });
+        self.lines.insert(conversation.clone(), Line::Waiting { rested, called: None });
         self.fresh.push_back(conversation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conversation(number: usize) -> ConversationId {
+        format!("conversation-{number:020}").parse().unwrap()
+    }
+
+    fn bot() -> BotName {
+        "main".parse().unwrap()
+    }
+
+    /// Whom `step` says to serve, until it says to wait.
+    fn served(lines: &mut Lines) -> Vec<ConversationId> {
+        let mut served = Vec::new();
+        while let Step::Serve(conversation, _) = lines.step(Instant::now()) {
+            served.push(conversation);
+        }
+        served
+    }
+
+    /// As many lines as the bot has room for hold it, and `waiting` more wait for it.
+    fn full(waiting: usize) -> (Lines, Vec<ConversationId>) {
+        let mut lines = Lines::default();
+        let mut holding = Vec::new();
+        for number in 0..OUTBOX_ATTEMPTS_PER_BOT + waiting {
+            lines.wake(&conversation(number));
+            for one in served(&mut lines) {
+                if lines.take_room(&one, &bot(), None) {
+                    holding.push(one);
+                }
+            }
+        }
+        assert_eq!(holding.len(), OUTBOX_ATTEMPTS_PER_BOT);
+        (lines, holding)
+    }
+
+    #[tokio::test]
+    async fn room_that_the_next_one_does_not_need_goes_to_the_one_behind_it() {
+        let waiting = 3 * OUTBOX_ATTEMPTS_PER_BOT;
+        let (mut lines, holding) = full(waiting);
+
+        // All attempts are over, and of those that waited only the last has something to bring by now.
+        for one in &holding {
+            lines.leave(one, Some(&bot()), Next::Nothing);
+        }
+        let last = conversation(OUTBOX_ATTEMPTS_PER_BOT + waiting - 1);
+        let mut taken = Vec::new();
+        loop {
+            let round = served(&mut lines);
+            if round.is_empty() {
+                break;
+            }
+            for one in round {
+                if one != last {
+                    lines.leave(&one, None, Next::Nothing);
+                } else if lines.take_room(&one, &bot(), None) {
+                    taken.push(one);
+                }
+            }
+        }
+
+        assert_eq!(taken, [last.clone()]);
+        lines.leave(&last, Some(&bot()), Next::Nothing);
+        assert_eq!((lines.len(), lines.bots.len(), lines.looking), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn whoever_was_called_and_came_too_late_does_not_lose_its_place() {
+        let (mut lines, holding) = full(2);
+        let late = conversation(OUTBOX_ATTEMPTS_PER_BOT);
+        lines.leave(&holding[0], Some(&bot()), Next::Nothing);
+        let quick = conversation(9999);
+        lines.wake(&quick);
+        assert_eq!(served(&mut lines), [late.clone(), quick.clone()]);
+        assert!(lines.take_room(&quick, &bot(), None));
+        assert!(!lines.take_room(&late, &bot(), None));
+        lines.leave(&quick, Some(&bot()), Next::Nothing);
+        assert_eq!(served(&mut lines), [late]);
     }
 }

@@ -101,6 +101,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/.well-known/keys", get(documents::keys))
         .route("/{tenant}/discovery/v2.0/keys", get(documents::keys))
         .route("/{tenant}/v2.0/.well-known/openid-configuration", get(documents::tenant))
+        .route("/{tenant}/.well-known/openid-configuration", get(documents::tenant))
         .route("/msi/token", get(managed_identity::token))
         .route("/{tenant}/oauth2/v2.0/token", post(client_credentials::token))
 }

@@ -25,7 +25,7 @@ pub(super) async fn channel(State(app): State<App>) -> Json<OpenIdMetadata> {
     Json(OpenIdMetadata::of_channel(app.identity.base()))
 }
 
-/// `GET /{tenant}/v2.0/.well-known/openid-configuration`
+/// `GET /{tenant}/v2.0/.well-known/openid-configuration`, and without `v2.0`, where MSAL looks for that of an ADFS.
 ///
 /// Where a bot of the tenant gets its tokens.
 pub(super) async fn tenant(

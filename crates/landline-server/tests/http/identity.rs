@@ -36,6 +36,9 @@ async fn the_same_keys_stand_at_all_three_places() {
         assert_eq!(again.json(), published);
         let document = get(&server, &format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
         let document = document.expect(200);
+        let as_of_an_adfs =
+            get(&server, &format!("/{tenant}/.well-known/openid-configuration")).await.expect(200);
+        assert_eq!(as_of_an_adfs.json(), document.json());
         assert_eq!(document.text("issuer"), format!("{base}/{tenant}/v2.0"));
         assert_eq!(document.text("jwks_uri"), format!("{base}/{tenant}/discovery/v2.0/keys"));
         assert_eq!(document.text("token_endpoint"), format!("{base}/{tenant}/oauth2/v2.0/token"));

@@ -17,13 +17,13 @@ export const botKinds = Object.keys(kinds);
 let started = 0;
 
 /**
- * Gives `{ endpoint, stop }` once the bot listens. `settings` are the environment variables that make it sign in
- * (`landline bot settings`); `port` is for who had to know the endpoint before.
+ * Gives `{ endpoint, stop }` once the bot listens. `settings` are the environment variables that `landline bot settings`
+ * prints; without them nobody signs in. `port` is for who had to know the endpoint before.
  */
 export async function startBot(kind, { settings, port } = {}) {
   const { command: [command, script], signedOut } = kinds[kind];
   port ??= await freePort();
-  const child = new Child(`bot-${kind}-${process.pid}-${++started}`, command, [join(e2e, script)], { PORT: String(port), ...(settings ?? signedOut) });
+  const child = new Child(`bot-${kind}-${process.pid}-${++started}`, command, [join(e2e, script)], { ...(settings ?? signedOut), PORT: String(port) });
   await child.printed(/^listening/m);
   return {
     kind,

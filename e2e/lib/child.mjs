@@ -10,7 +10,7 @@ import { within } from './wait.mjs';
 
 const alive = new Set();
 process.on('exit', () => {
-  for (const child of alive) child.process.kill('SIGKILL');
+  for (const child of alive) child.signal('SIGKILL');
 });
 
 /** A port that was free a moment ago; the server under test needs the same one again after a restart. */
@@ -24,11 +24,15 @@ export async function freePort() {
 }
 
 export class Child {
-  /** Output goes to `artifacts/logs/NAME.log`; `stdout` keeps what was printed there, for banners and URLs. */
-  constructor(name, command, args, env) {
+  /**
+   * Output goes to `artifacts/logs/NAME.log`; `stdout` keeps what was printed there, for banners and URLs.
+   * With `group` it is ended together with what it started: for shells.
+   */
+  constructor(name, command, args, env, { cwd, group = false } = {}) {
     this.name = name;
     this.stdout = '';
-    this.process = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.group = group;
+    this.process = spawn(command, args, { env: { ...process.env, ...env }, cwd, detached: group, stdio: ['ignore', 'pipe', 'pipe'] });
     this.gone = new Promise(resolve => {
       this.process.once('exit', (code, signal) => resolve({ code, signal }));
       this.process.once('error', error => resolve({ error }));
@@ -65,13 +69,22 @@ export class Child {
     return within(timeout, `${this.name} printing ${pattern}`, Promise.race([seen, died]));
   }
 
+  signal(signal) {
+    if (!this.group) return this.process.kill(signal);
+    try {
+      process.kill(-this.process.pid, signal);
+    } catch (error) {
+      if (error.code !== 'ESRCH') throw error; // all of them are gone
+    }
+  }
+
   /** Sends the signal and gives how the process ended. */
   async end(signal = 'SIGTERM', timeout = 10_000) {
-    this.process.kill(signal);
+    this.signal(signal);
     try {
       return await within(timeout, `the end of ${this.name} by ${signal}`, this.gone);
     } catch (error) {
-      this.process.kill('SIGKILL');
+      this.signal('SIGKILL');
       throw error;
     }
   }

@@ -4,43 +4,83 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { Child, freePort } from './child.mjs';
 import { binary } from './paths.mjs';
 import { until } from './wait.mjs';
 
 let started = 0;
 
+const toml = value => (value !== null && typeof value === 'object' && !Array.isArray(value)
+  ? `{ ${Object.entries(value).map(([key, inner]) => `${key} = ${toml(inner)}`).join(', ')} }`
+  : JSON.stringify(value));
+const table = (name, entries) => `[${name}]\n${Object.entries(entries).map(([key, value]) => `${key} = ${toml(value)}\n`).join('')}`;
+
+/** A secret as an operator makes one. */
+export const newSecret = () => randomBytes(32).toString('hex');
+
 export class Landline {
-  /** `site` is added to `[sites.default]`: `{ token_lifetime: '5s' }`. */
-  static async start({ bot, site = {} }) {
-    const server = new Landline();
-    server.name = `landline-${process.pid}-${++started}`;
-    server.secret = randomBytes(32).toString('hex');
-    server.folder = await mkdtemp(join(tmpdir(), 'landline-e2e-'));
-    server.port = await freePort();
-    server.adminPort = await freePort();
-    server.origin = `http://127.0.0.1:${server.port}`;
-    server.domain = `${server.origin}/v3/directline`;
-    await writeFile(join(server.folder, 'landline.toml'), `
-listen = "127.0.0.1:${server.port}"
-admin = "127.0.0.1:${server.adminPort}"
-data = "${join(server.folder, 'data')}"
-
-[bots.main]
-endpoint = "${bot.endpoint}"
-
-[sites.default]
-bot = "main"
-secret_env = "LANDLINE_SECRET"
-${Object.entries(site).map(([key, value]) => `${key} = ${JSON.stringify(value)}`).join('\n')}
-`);
+  /**
+   * With `{ bot, site }`: one bot and one site, whose keys `site` adds to: `{ token_lifetime: '5s' }`.
+   * With `{ bots, sites }`: the tables of the configuration by their names; each site gets a secret, see `at`.
+   * `more` is put in front of all of it.
+   */
+  static async start(options) {
+    const server = await Landline.prepare();
+    await server.configure(options);
     await server.launch();
     return server;
   }
 
+  /** Ports and a folder, no process yet: for who has to know the address before the configuration can be written. */
+  static async prepare() {
+    const server = new Landline();
+    server.name = `landline-${process.pid}-${++started}`;
+    server.folder = await mkdtemp(join(tmpdir(), 'landline-e2e-'));
+    server.data = join(server.folder, 'data');
+    server.port = await freePort();
+    server.adminPort = await freePort();
+    server.origin = `http://127.0.0.1:${server.port}`;
+    server.domain = `${server.origin}/v3/directline`;
+    server.env = {};
+    server.secrets = {};
+    return server;
+  }
+
+  /** A command of an operator on this server while it runs; gives what it prints on stdout. */
+  async command(...args) {
+    const { stdout } = await promisify(execFile)(binary, [...args, '--data', this.data], { env: { ...process.env, ...this.env } });
+    return stdout;
+  }
+
+  /** Adds a site in front of `bot`, both being called the same, and gives the server as its owner sees it. */
+  async addSite(bot) {
+    this.secrets[bot] = JSON.parse(await this.command('site', 'add', bot, '--bot', bot, '--json')).secret;
+    return this.at(bot);
+  }
+
+  async configure({ bot, site = {}, bots = { main: { endpoint: bot.endpoint } }, sites = { default: { bot: 'main', ...site } }, more = '' }) {
+    const tables = Object.entries(bots).map(([name, entries]) => table(`bots.${name}`, entries));
+    for (const [name, entries] of Object.entries(sites)) {
+      const variable = `LANDLINE_SECRET_${name.toUpperCase().replaceAll('-', '_')}`;
+      this.env[variable] = this.secrets[name] = newSecret();
+      tables.push(table(`sites.${name}`, { ...entries, secret_env: variable }));
+    }
+    this.secret = this.secrets.default;
+    await writeFile(join(this.folder, 'landline.toml'), [
+      `listen = "127.0.0.1:${this.port}"\nadmin = "127.0.0.1:${this.adminPort}"\ndata = "${this.data}"\n${more}`, ...tables
+    ].join('\n'));
+  }
+
+  /** The server as the owner of one of its sites sees it. */
+  at(site) {
+    return Object.assign(Object.create(this), { secret: this.secrets[site] });
+  }
+
   /** Starts the process and waits until it says it is ready. */
   async launch() {
-    this.child = new Child(this.name, binary, ['serve', '--config', join(this.folder, 'landline.toml')], { LANDLINE_SECRET: this.secret });
+    this.child = new Child(this.name, binary, ['serve', '--config', join(this.folder, 'landline.toml')], this.env);
     const died = this.child.gone.then(end => {
       throw new Error(`${binary} ended while starting: ${JSON.stringify(end)}; see ${this.name}.log`);
     });
@@ -59,7 +99,7 @@ ${Object.entries(site).map(([key, value]) => `${key} = ${JSON.stringify(value)}`
   }
 
   async stop() {
-    await this.child.end('SIGKILL');
+    await this.child?.end('SIGKILL');
     await rm(this.folder, { recursive: true, force: true });
   }
 }

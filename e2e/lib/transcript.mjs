@@ -11,6 +11,16 @@ export const lines = activities =>
 /** `> hello`, `< Echo: hello` for each text. */
 export const echoed = texts => texts.flatMap(text => [`> ${text}`, `< Echo: ${text}`]);
 
+/** What stands when each id is what was said of it last: a replacement is in the old place, of what was deleted nothing is left. */
+export function asItStands(activities) {
+  const standing = new Map();
+  for (const activity of activities.filter(a => a.type !== 'typing')) {
+    if (activity.type === 'messageDelete') standing.delete(activity.id);
+    else standing.set(activity.id, activity);
+  }
+  return [...standing.values()];
+}
+
 const position = id => {
   const match = /\|(\d{7,})$/.exec(id);
   assert.ok(match, `activity id ${id} has no position`);

@@ -9,9 +9,10 @@
 //!
 //! Not here: what may be appended (`client_send`, `bot_send`), who is told (`hub`, `delivery`).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use landline_protocol::{Activity, ActivityId, ConversationId, Position, Timestamp};
+use landline_protocol::{Activity, ActivityId, ChannelAccount, ConversationId, Position, Timestamp};
 
 use tokio::time::Instant;
 
@@ -96,11 +97,22 @@ impl Draft {
 /// One append.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// At least one.
-    pub(crate) drafts: Vec<Draft>,
+    pub(crate) first: Draft,
+    /// What stands right behind it.
+    pub(crate) more: Vec<Draft>,
     pub(crate) key: Option<IdempotencyKey>,
-    /// What changes with it. Where who joins or leaves did so before, nothing is appended.
-    pub(crate) change: Option<Change>,
+    /// The user who says it, and may say for the first time what they are called.
+    pub(crate) named: Option<ChannelAccount>,
+}
+
+impl Entry {
+    pub(crate) fn of(first: Draft) -> Self {
+        Self { first, more: Vec::new(), key: None, named: None }
+    }
+
+    fn drafts(&self) -> impl Iterator<Item = &Draft> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
 }
 
 /// What was logged and is durable.
@@ -117,15 +129,19 @@ pub(crate) struct Logged {
 /// What became of an [`Entry`].
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Logged(Vec<Logged>),
+    /// The first, and what stands right behind it.
+    Logged(Logged, Vec<Logged>),
     /// The key was seen; the first send has this id.
     Repeat(ActivityId),
-    /// Who was to join or to leave did so before.
-    Known,
 }
 
+/// Nothing was appended: who was to join or to leave did so before.
+struct Unchanged;
+
 struct Sealed {
-    logged: Vec<Logged>,
+    first: Logged,
+    more: Vec<Logged>,
+    tail: Position,
     records: Vec<Record>,
     deliveries: Vec<Option<DeliveryState>>,
 }
@@ -133,6 +149,34 @@ struct Sealed {
 impl Conversations {
     /// Appends, and tells the readers. Runs to its end once it is called in a tracked task.
     pub(crate) async fn append(&self, topic: &Topic, entry: &Entry) -> Result<Outcome, AppendError> {
+        let named = |facts: &Facts| {
+            let named = entry.named.clone().map(Change::Named);
+            Ok::<_, Infallible>(named.and_then(|named| facts.after(&named)))
+        };
+        match self.append_with(topic, entry, named).await? {
+            Ok(outcome) => Ok(outcome),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Appends what tells of a change, with the change; `None` where there is nothing to change.
+    pub(crate) async fn append_change(
+        &self,
+        topic: &Topic,
+        draft: Draft,
+        change: &Change,
+    ) -> Result<Option<Outcome>, AppendError> {
+        let changed = |facts: &Facts| facts.after(change).map(Some).ok_or(Unchanged);
+        Ok(self.append_with(topic, &Entry::of(draft), changed).await?.ok())
+    }
+
+    /// Appends with the facts that `change` makes of those that there are, unless it finds that nothing is to be done.
+    async fn append_with<N>(
+        &self,
+        topic: &Topic,
+        entry: &Entry,
+        change: impl Fn(&Facts) -> Result<Option<Facts>, N> + Send,
+    ) -> Result<Result<Outcome, N>, AppendError> {
         let began = Instant::now();
         for _ in 0..APPEND_TRIES {
             if topic.is_deleted() {
@@ -140,19 +184,15 @@ impl Conversations {
             }
             let (sealed, written, generation, queued) = {
                 let mut door = topic.door();
-                let queued = entry.drafts.iter().any(|draft| draft.to_bot) && self.is_queued(&door.facts.bot);
-                let facts = match &entry.change {
-                    None => None,
-                    Some(named @ Change::Named(_)) => door.facts.after(named),
-                    Some(change @ (Change::Joins(_) | Change::Leaves(_))) => match door.facts.after(change) {
-                        Some(changed) => Some(changed),
-                        None => return Ok(Outcome::Known),
-                    },
+                let queued = entry.drafts().any(|draft| draft.to_bot) && self.is_queued(&door.facts.bot);
+                let facts = match change(&door.facts) {
+                    Ok(facts) => facts,
+                    Err(nothing_to_do) => return Ok(Err(nothing_to_do)),
                 };
                 let sealed = door.seal(topic, entry, self.now(), queued).ok_or_else(out_of_positions)?;
                 let append = Append {
                     conversation: topic.id.clone(),
-                    expected_tail: sealed.records[0].position,
+                    expected_tail: sealed.tail,
                     records: sealed.new_records(),
                     idempotency: entry.key.clone(),
                     facts: facts.as_ref().map(Facts::to_bytes),
@@ -170,12 +210,13 @@ impl Conversations {
                         self.wake_outbox(&topic.id);
                     }
                     self.observer().append_committed(began.elapsed());
-                    return Ok(Outcome::Logged(sealed.logged));
+                    return Ok(Ok(Outcome::Logged(sealed.first, sealed.more)));
                 }
                 Ok(Appended::Duplicate { position }) => {
                     // Nothing was written, so the door is one step ahead of the log.
                     self.reopen(topic, generation).await?;
-                    return Ok(Outcome::Repeat(ActivityId { conversation: topic.id.clone(), position }));
+                    let conversation = topic.id.clone();
+                    return Ok(Ok(Outcome::Repeat(ActivityId { conversation, position })));
                 }
                 Err(AppendError::Conflict { .. }) => {
                     topic.ring().clear();
@@ -220,40 +261,69 @@ impl Conversations {
 impl Door {
     /// Gives every draft its place, and moves on behind the last; `None` when there are no more numbers.
     fn seal(&mut self, topic: &Topic, entry: &Entry, now: Timestamp, queued: bool) -> Option<Sealed> {
-        let state = if queued { first_state(now) } else { DeliveryState::Pending };
-        let time = now.max(self.last_time);
-        let mut position = self.tail;
-        let mut previous = self.last;
-        let mut sealed = Sealed { logged: Vec::new(), records: Vec::new(), deliveries: Vec::new() };
-        for draft in &entry.drafts {
-            let id = ActivityId { conversation: topic.id.clone(), position };
-            let mut activity = draft.activity.clone();
-            let shown_id = draft.replaces.as_ref().unwrap_or(&id);
-            activity.stamp(&shown_id.to_string(), &topic.id, draft.said.unwrap_or(time));
-            if let Some(replied) = draft.replies_to.and_then(|index| sealed.logged.get(index)) {
-                activity.properties_mut().set_text("replyToId", &replied.id.to_string());
-            }
-            let body = activity.to_json();
-            sealed.records.push(Record {
-                position,
-                previous,
-                time,
-                audience: draft.audience,
-                body,
-                replaces: draft.replaces.as_ref().map(|root| root.position),
-                replaced_by: None,
-            });
-            sealed.deliveries.push(draft.to_bot.then_some(state));
-            let queued = draft.to_bot && queued;
-            let turn = (draft.to_bot && !queued).then(|| Turn::behind(&mut self.last_turn));
-            sealed.logged.push(Logged { id, activity, turn, queued });
-            previous = position;
-            position = position.next()?;
+        let mut sealing = Sealing {
+            topic,
+            state: if queued { first_state(now) } else { DeliveryState::Pending },
+            queued,
+            time: now.max(self.last_time),
+            position: self.tail,
+            previous: self.last,
+            ids: Vec::new(),
+            records: Vec::new(),
+            deliveries: Vec::new(),
+        };
+        let first = sealing.seal(&entry.first, &mut self.last_turn)?;
+        let more = entry.more.iter().map(|draft| sealing.seal(draft, &mut self.last_turn));
+        let more = more.collect::<Option<Vec<_>>>()?;
+        let Sealing { records, deliveries, .. } = sealing;
+        let tail = std::mem::replace(&mut self.tail, sealing.position);
+        self.last = sealing.previous;
+        self.last_time = sealing.time;
+        Some(Sealed { first, more, tail, records, deliveries })
+    }
+}
+
+/// Where the next draft gets its place.
+struct Sealing<'a> {
+    topic: &'a Topic,
+    /// Of what the bot is to get.
+    state: DeliveryState,
+    /// Whether the outbox brings it there.
+    queued: bool,
+    time: Timestamp,
+    position: Position,
+    previous: Position,
+    /// Of what is sealed already.
+    ids: Vec<String>,
+    records: Vec<Record>,
+    deliveries: Vec<Option<DeliveryState>>,
+}
+
+impl Sealing<'_> {
+    fn seal(&mut self, draft: &Draft, last_turn: &mut Option<Before>) -> Option<Logged> {
+        let position = self.position;
+        let id = ActivityId { conversation: self.topic.id.clone(), position };
+        let mut activity = draft.activity.clone();
+        let shown_id = draft.replaces.as_ref().unwrap_or(&id).to_string();
+        activity.stamp(&shown_id, &self.topic.id, draft.said.unwrap_or(self.time));
+        if let Some(replied) = draft.replies_to.and_then(|index| self.ids.get(index)) {
+            activity.properties_mut().set_text("replyToId", replied);
         }
-        self.last = previous;
-        self.tail = position;
-        self.last_time = time;
-        Some(sealed)
+        self.ids.push(shown_id);
+        self.records.push(Record {
+            position,
+            previous: std::mem::replace(&mut self.previous, position),
+            time: self.time,
+            audience: draft.audience,
+            body: activity.to_json(),
+            replaces: draft.replaces.as_ref().map(|root| root.position),
+            replaced_by: None,
+        });
+        self.deliveries.push(draft.to_bot.then_some(self.state));
+        self.position = position.next()?;
+        let queued = draft.to_bot && self.queued;
+        let turn = (draft.to_bot && !queued).then(|| Turn::behind(last_turn));
+        Some(Logged { id, activity, turn, queued })
     }
 }
 

@@ -85,21 +85,14 @@ impl Conversations {
             activity.set_stream_info(&info);
         }
         let draft = Draft::of_bot(activity, audience_of(&kind));
-        self.log_drafts(&topic, vec![draft], key).await
+        self.log_entry(&topic, &Entry { key, ..Entry::of(draft) }).await
     }
 
     /// Appends what a bot says; returns the id of the last, or of what was logged with the same key before.
-    pub(crate) async fn log_drafts(
-        &self,
-        topic: &Topic,
-        drafts: Vec<Draft>,
-        key: Option<IdempotencyKey>,
-    ) -> Result<String, BotSendError> {
-        let entry = Entry { drafts, key, change: None };
-        match self.append(topic, &entry).await.map_err(NotLogged::from)? {
-            Outcome::Logged(logged) => Ok(logged.last().map(|last| last.id.to_string()).unwrap_or_default()),
+    pub(crate) async fn log_entry(&self, topic: &Topic, entry: &Entry) -> Result<String, BotSendError> {
+        match self.append(topic, entry).await.map_err(NotLogged::from)? {
+            Outcome::Logged(first, more) => Ok(more.last().unwrap_or(&first).id.to_string()),
             Outcome::Repeat(id) => Ok(id.to_string()),
-            Outcome::Known => Ok(String::new()),
         }
     }
 

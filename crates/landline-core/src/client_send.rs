@@ -10,7 +10,6 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::append::{Draft, Entry, Logged, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::delivery::{Again, Delivered, Job, Turn, outcome};
-use crate::facts::Change;
 use crate::hub::Topic;
 use crate::limits::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_MEMBER_NAME_BYTES};
 use crate::store::{DeliveryState, IdempotencyKey, ReadError, StoreError};
@@ -125,15 +124,9 @@ impl Conversations {
             return self.answer(job(id, None, activity, Turn::alone(), Again::NotLogged, permit)).await;
         }
         let draft = Draft::of_client(activity);
-        match self
-            .append(&topic, &Entry { drafts: vec![draft], key, change: Some(Change::Named(user)) })
-            .await
-            .map_err(NotLogged::from)?
-        {
-            Outcome::Logged(logged) => {
-                let Some(Logged { id, activity, turn, queued }) = logged.into_iter().next() else {
-                    return Err(SendError::Busy);
-                };
+        let entry = Entry { key, named: Some(user), ..Entry::of(draft) };
+        match self.append(&topic, &entry).await.map_err(NotLogged::from)? {
+            Outcome::Logged(Logged { id, activity, turn, queued }, _) => {
                 if queued {
                     return Ok(id.to_string());
                 }
@@ -150,7 +143,6 @@ impl Conversations {
                 drop(permit);
                 self.answer_repeat(&topic, id).await
             }
-            Outcome::Known => Err(SendError::Busy),
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use landline_protocol::{Activity, BotName, ConversationId, Timestamp};
 
-use crate::append::Draft;
+use crate::append::{Draft, Entry};
 use crate::bot_send::{BotSendError, audience_of};
 use crate::conversations::{Conversations, NotLogged};
 use crate::limits::MAX_TRANSCRIPT_ACTIVITIES;
@@ -35,12 +35,11 @@ impl Conversations {
             let problem = format!("activities: {count}, the limit is {MAX_TRANSCRIPT_ACTIVITIES} at a time");
             return Err(BotSendError::NotAllowed(problem));
         }
-        let drafts = drafts(transcript, bot, self.now())?;
-        if drafts.is_empty() {
-            return Err(BotSendError::Missing("activities"));
-        }
+        let mut drafts = drafts(transcript, bot, self.now())?.into_iter();
+        let first = drafts.next().ok_or(BotSendError::Missing("activities"))?;
+        let entry = Entry { more: drafts.collect(), ..Entry::of(first) };
         let this = self.clone();
-        let logged = self.tasks().spawn(async move { this.log_drafts(&topic, drafts, None).await });
+        let logged = self.tasks().spawn(async move { this.log_entry(&topic, &entry).await });
         logged.await.unwrap_or_else(|_| {
             Err(NotLogged::Unknown(StoreError("the task that logged it has failed".into())).into())
         })

@@ -7,7 +7,7 @@ use landline_protocol::{
 };
 use tokio::time::Instant;
 
-use crate::append::{Draft, Entry, Logged, Outcome};
+use crate::append::{Draft, Logged, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::delivery::{Again, Job, OutboxChange, Turn, first_state};
 use crate::facts::{Change, Facts};
@@ -130,10 +130,11 @@ impl Conversations {
         activity: Activity,
         change: Change,
     ) -> Result<bool, NotLogged> {
-        let entry = Entry { drafts: vec![Draft::for_bot(activity)], key: None, change: Some(change) };
-        let Outcome::Logged(logged) = self.append(topic, &entry).await? else { return Ok(false) };
-        for logged in logged {
-            self.deliver_beside(topic, logged);
+        match self.append_change(topic, Draft::for_bot(activity), &change).await? {
+            None => return Ok(false),
+            Some(Outcome::Logged(logged, _)) => self.deliver_beside(topic, logged),
+            // It has no key that could repeat; were it logged before, it would be delivered.
+            Some(Outcome::Repeat(_)) => {}
         }
         Ok(true)
     }

@@ -133,8 +133,7 @@ impl Conversations {
             replaces: Some(id),
             ..Draft::of_bot(activity, Audience::Everyone)
         };
-        let entry = Entry { drafts: vec![draft], key: None, change: None };
-        match self.append(topic, &entry).await {
+        match self.append(topic, &Entry::of(draft)).await {
             Ok(_) => Ok(shown_id),
             // It expired meanwhile.
             Err(AppendError::NotReplaceable { .. }) => Err(UpdateError::NoSuchActivity),

@@ -2,6 +2,8 @@
 //!
 //! A program of its own: what is logged at which level is decided once per process.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use hyper::Method;
 use landline_testkit::domain::Behaviour;
 use landline_testkit::in_process::logs::Logs;

@@ -6,16 +6,24 @@ use super::path;
 use crate::admin::Admin;
 use crate::admin::wire::{NewCredential, OneBot, Slot};
 use crate::cli::bot::CredentialAction;
+use crate::exit::WrongConfiguration;
 
 pub(super) async fn run(admin: &Admin, action: CredentialAction) -> anyhow::Result<()> {
     match action {
         CredentialAction::Add(named) => {
             let name = named.name.as_str();
-            let before = slots(admin, name).await?;
+            let bot = admin.get(&path(name)).await?.read::<OneBot>()?.bot;
+            if bot.app_id.is_none() {
+                let problem = format!(
+                    "bot {name} has no app id, so it has nothing to show a credential for; to make it sign in: {}",
+                    admin.command(&format!("bot set {name} --new-app-id"))
+                );
+                return Err(WrongConfiguration(problem).into());
+            }
             let answer = admin.post(&format!("{}/credentials", path(name)), &json!({})).await?;
             admin.show(&answer, |new: NewCredential| {
                 let remove = |slot| admin.command(&format!("bot credential remove {name} --slot {slot}"));
-                let what = replaced(&before, new.slot, &format!("bot {name}"), remove);
+                let what = replaced(&bot.credentials, new.slot, &format!("bot {name}"), remove);
                 format!(
                     "A new credential of bot {name}, in slot {}. Keep it; it is not shown again:\n\n  {}\n\n{what}",
                     new.slot,
@@ -32,11 +40,6 @@ pub(super) async fn run(admin: &Admin, action: CredentialAction) -> anyhow::Resu
             ))
         }
     }
-}
-
-/// The credentials that a bot has.
-pub(super) async fn slots(admin: &Admin, name: &str) -> anyhow::Result<Vec<Slot>> {
-    Ok(admin.get(&path(name)).await?.read::<OneBot>()?.bot.credentials)
 }
 
 /// What became of those that were there before.

@@ -74,10 +74,11 @@ pub(super) fn added(admin: &Admin, new: &NewBot) -> String {
             "Its app id is {app_id}. It has no credential: it gets its access tokens elsewhere, from an issuer that the \
              configuration trusts.\n\n"
         )),
-        (None, _) => text.push_str(
-            "It has no app id: it takes activities from whoever reaches it, so keep its endpoint to yourself. It needs no \
-             settings.\n\n",
-        ),
+        (None, _) => text.push_str(&format!(
+            "It has no app id: it takes activities from whoever reaches it, so keep its endpoint to yourself. In its settings, \
+             nothing\nhas to be set but what the SDK asks for in this case:\n\n  {}\n\n",
+            admin.command(&format!("bot settings {name} --sdk SDK")),
+        )),
     }
     text.push_str(&format!(
         "A site lets clients in to it:\n\n  {}\n",

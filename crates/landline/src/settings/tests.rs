@@ -206,7 +206,7 @@ fn check_remarks(block: &Block) {
     for words in [
         "IDENTITY_ENDPOINT=http://127.0.0.1:3000/msi/token\n",
         "IDENTITY_HEADER=c-r-e-d\n",
-        "was not run",
+        "do not run it",
         "over https alone",
     ] {
         assert!(remarks.contains(words), "{words} is missing from {remarks}");

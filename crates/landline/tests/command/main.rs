@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod ending;
 mod manage;
+mod outbox;
 mod process;
 mod serve;
 mod sockets;

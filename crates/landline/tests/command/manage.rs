@@ -1,5 +1,7 @@
 //! The commands for a running server, against one: what is changed works at once, and what is printed can be used.
 
+use std::net::SocketAddr;
+
 use tempfile::TempDir;
 
 use crate::process::{Ended, Running, ask, json, landline, post_form, run};
@@ -7,14 +9,14 @@ use crate::process::{Ended, Running, ask, json, landline, post_form, run};
 const GENERATE: &str = "/v3/directline/tokens/generate";
 
 /// A server without bots and sites.
-struct Server {
+pub(crate) struct Server {
     running: Running,
-    data: String,
+    pub(crate) data: String,
     _folder: TempDir,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data").display().to_string();
         let running = serve(&data);
@@ -34,7 +36,7 @@ impl Server {
 
     /// Runs a command that works; gives its stdout.
     #[track_caller]
-    fn works(&self, line: &str) -> String {
+    pub(crate) fn works(&self, line: &str) -> String {
         let ended = self.run(line);
         assert_eq!(ended.code, Some(0), "{line}: {}", ended.stderr);
         ended.stdout
@@ -51,6 +53,10 @@ impl Server {
 
     fn add_bot(&self) -> serde_json::Value {
         json(&self.works("bot add echo --endpoint http://127.0.0.1:9/api/messages --json"))
+    }
+
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.running.public()
     }
 
     /// What a site's server gets for a secret.
@@ -99,6 +105,7 @@ fn an_empty_server_says_what_to_do_and_so_do_empty_lists() {
     }
     assert!(server.works("bot list").contains("landline bot add NAME --endpoint http"));
     assert!(server.works("site list").contains("landline site add NAME --bot BOT"));
+    assert_eq!(server.works("outbox list"), "Nothing waits\n");
     assert_eq!(json(&server.works("bot list --json")), serde_json::json!({"bots": []}));
 }
 
@@ -252,12 +259,15 @@ fn a_bot_is_added_and_configured_in_one_step() {
 fn a_bot_without_an_app_id() {
     let server = Server::start();
     let added = server.works("bot add echo --endpoint http://127.0.0.1:9/ --anonymous");
-    assert!(added.contains("has no app id") && added.contains("needs no settings"), "{added}");
+    assert!(added.contains("has no app id") && added.contains("bot settings echo --sdk SDK"), "{added}");
     assert!(server.works("bot new-address echo").contains("new address"));
     let shown = server.works("bot show echo");
     assert!(!shown.contains("/connector/"), "the address is a credential: {shown}");
     let block = server.works("bot settings echo --sdk botbuilder-js");
     assert!(block.contains("MicrosoftAppId=\n"), "{block}");
+
+    let refused = server.fails("bot credential add echo", 2);
+    assert!(refused.contains("landline bot set echo --new-app-id"), "{refused}");
 
     let changed = server.works("bot set echo --new-app-id --delivery queued --tenant contoso");
     assert!(
@@ -269,21 +279,29 @@ fn a_bot_without_an_app_id() {
 }
 
 #[test]
-fn token_keys_are_listed_and_rotated() {
+fn keys_are_listed_and_rotated() {
     let server = Server::start();
     server.add_bot();
     let secret = word(&server.works("site add shop --bot echo"), "lls_");
-    let keys = |server: &Server| json(&server.works("key list --json"))["tokens"].as_array().unwrap().len();
-    assert_eq!(keys(&server), 1);
+    let before = json(&server.works("key list --json"));
+    let kids = |keys: &serde_json::Value, kind: &str| keys[kind].as_array().unwrap().len();
+    assert_eq!((kids(&before, "identity"), kids(&before, "tokens")), (1, 1), "{before}");
 
     let (status, answer) = ask(server.running.public(), "POST", GENERATE, &secret, "{}");
     assert_eq!(status, 200);
     let token = json(&answer)["token"].as_str().unwrap().to_owned();
-    let rotated = server.works("key rotate --tokens");
-    assert!(rotated.contains("go on working until they expire"), "{rotated}");
-    let (status, said) = ask(server.running.public(), "POST", "/v3/directline/conversations", &token, "{}");
+    assert!(server.works("key rotate --tokens").contains("go on working until they expire"));
+    let conversations = "/v3/directline/conversations";
+    let (status, said) = ask(server.running.public(), "POST", conversations, &token, "{}");
     assert_eq!(status, 201, "a token that was issued before goes on working: {said}");
-    assert_eq!(keys(&server), 2);
+
+    let rotated = server.works("key rotate");
+    assert!(rotated.contains("published, signs from"), "{rotated}");
+    let listed = server.works("key rotate --now");
+    assert!(listed.contains("signed before, still published"), "{listed}");
+    assert!(!listed.contains("signs from 2"), "the one that had not signed yet is replaced: {listed}");
+    let after = json(&server.works("key list --json"));
+    assert_eq!((kids(&after, "identity"), kids(&after, "tokens")), (2, 2), "{after}");
 }
 
 #[test]

@@ -148,6 +148,19 @@ fn a_token_of_a_trusted_issuer_is_accepted() {
     check(&forge(&part(&ours, 0), &claims, &key(0)), Some(BotTokenError::WrongAudience));
 }
 
+/// A page where people sign in may share the app id of the bot behind it.
+#[test]
+fn a_user_of_the_application_is_not_the_bot() {
+    let (header, claims) = entra();
+    for audience in [APP, CONNECTOR_AUDIENCE] {
+        for scope in ["access_as_user", ""] {
+            let of_a_user = with(&with(&claims, "aud", json!(audience)), "scp", json!(scope));
+            let refused = BotTokenError::Malformed("it speaks for a user of the application");
+            check(&forge(&header, &of_a_user, &key(1)), Some(refused));
+        }
+    }
+}
+
 #[test]
 fn an_issuer_vouches_for_nobody_else() {
     let (header, claims) = entra();

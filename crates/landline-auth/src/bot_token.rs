@@ -2,7 +2,7 @@
 //!
 //! Why was the token of my bot refused? [`verify_bot_token`] says it, in this order: no token that can be read
 //! ([`BotTokenError::Malformed`], with a reason for the log), an issuer that nobody trusts, a key that the issuer
-//! does not publish, a wrong signature, expired, not valid yet, another audience, no app id.
+//! does not publish, a wrong signature, expired, not valid yet, another audience, a user instead of an application, no app id.
 //!
 //! Invariant: of what nobody has vouched for yet, `kid` and `iss` alone are looked at, to find the key; all else is
 //! judged after the signature.
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use landline_protocol::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::access_token::CONNECTOR_AUDIENCE;
 use crate::jwks::JwkSet;
@@ -90,6 +91,10 @@ struct Claims {
     nbf: Option<i64>,
     appid: Option<String>,
     azp: Option<String>,
+    /// What a user allowed the application to do in their name; a token of the application alone has none.
+    ///
+    /// Source: Microsoft identity platform, "Access token claims reference".
+    scp: Option<IgnoredAny>,
 }
 
 /// Source: RFC 7519, 4.1.3: one, or a list.
@@ -166,7 +171,13 @@ impl Claims {
     }
 
     /// The application that the token was issued to; where both spellings are there, they must agree.
+    ///
+    /// A user who signs in to a page that shares the bot's app id holds a token for that application, too. It speaks
+    /// for the user, and is not the bot.
     fn app_id(&self) -> Result<&str, BotTokenError> {
+        if self.scp.is_some() {
+            return Err(BotTokenError::Malformed("it speaks for a user of the application"));
+        }
         match (self.appid.as_deref(), self.azp.as_deref()) {
             (Some(one), Some(two)) if one != two => {
                 Err(BotTokenError::Malformed("it names two applications"))

@@ -122,12 +122,12 @@ fn facts(
         if id.as_str() == facts.bot.as_str() || facts.members.contains(&id) {
             continue;
         }
+        // At once, not at the end: each is compared with all before it.
+        if facts.members.len() >= MAX_MEMBERS {
+            return Err(BotSendError::NotAllowed(format!("members: the limit is {MAX_MEMBERS} users")));
+        }
         facts.names.extend(name.map(|name| (id.clone(), name)));
         facts.members.push(id);
-    }
-    if facts.members.len() > MAX_MEMBERS {
-        let count = facts.members.len();
-        return Err(BotSendError::NotAllowed(format!("members: {count} users, the limit is {MAX_MEMBERS}")));
     }
     // Of several, none is the one that a reconnect without a token would speak for.
     if let [only] = &*facts.members {

@@ -326,7 +326,7 @@ mod tests {
             }
         }
 
-        assert_eq!(taken, [last.clone()]);
+        assert_eq!(taken, std::slice::from_ref(&last));
         lines.leave(&last, Some(&bot()), Next::Nothing);
         assert_eq!((lines.len(), lines.bots.len(), lines.looking), (0, 0, 0));
     }

@@ -12,6 +12,7 @@ mod crowd;
 mod disk;
 mod idle;
 mod latency;
+mod neighbours;
 mod ready;
 mod rig;
 mod stats;
@@ -52,7 +53,9 @@ enum Command {
     Idle(idle::Options),
     /// From start to ready with many conversations.
     Ready(ready::Options),
-    /// All four, as they are by default.
+    /// What a bad bot costs the clients of 49 good ones.
+    Neighbours(neighbours::Options),
+    /// All five, as they are by default.
     All,
 }
 
@@ -77,11 +80,13 @@ async fn run(Arguments { common, command }: &Arguments) -> Result<()> {
         Command::Latency(options) => println!("{}", latency::run(common, options).await?),
         Command::Idle(options) => println!("{}", idle::run(common, options).await?),
         Command::Ready(options) => println!("{}", ready::run(common, options).await?),
+        Command::Neighbours(options) => println!("{}", neighbours::run(common, options).await?),
         Command::All => {
             println!("{}", accept::run(common, &accept::Options::default()).await?);
             println!("{}", latency::run(common, &latency::Options::default()).await?);
             println!("{}", idle::run(common, &idle::Options::default()).await?);
             println!("{}", ready::run(common, &ready::Options::default()).await?);
+            println!("{}", neighbours::run(common, &neighbours::Options::default()).await?);
         }
     }
     Ok(())

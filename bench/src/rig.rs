@@ -27,6 +27,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start(common: &Common) -> Result<Self> {
+        Self::start_with(common, String::new()).await
+    }
+
+    /// With more in the configuration file.
+    pub(crate) async fn start_with(common: &Common, more: String) -> Result<Self> {
         let prefix = "landline-bench-";
         let folder = match &common.folder {
             Some(folder) => tempfile::Builder::new().prefix(prefix).tempdir_in(folder),
@@ -40,6 +45,7 @@ impl Rig {
             bot: bot.endpoint(),
             secret: SECRET.to_owned(),
             queued: None,
+            more,
             ready_within: READY_WITHIN,
         };
         let (server, _) = ServerProcess::start(options).await?;

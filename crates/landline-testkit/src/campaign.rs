@@ -116,6 +116,7 @@ pub async fn run(plan: &Plan) -> Result<Outcome> {
         bot: bots[0].endpoint(),
         secret: SECRET.to_owned(),
         queued,
+        more: String::new(),
         ready_within: READY_WITHIN,
     };
     let (mut server, first_ready) = ServerProcess::start(options).await?;

@@ -40,6 +40,8 @@ pub struct ServerOptions {
     pub secret: String,
     /// A second bot and a second site, where they are wanted.
     pub queued: Option<QueuedBot>,
+    /// What else stands in the configuration file: more bots and sites, limits. Empty for nothing.
+    pub more: String,
     /// A start that takes longer has failed.
     pub ready_within: Duration,
 }
@@ -94,17 +96,19 @@ impl ServerProcess {
         }
         let mut command = Command::new(&self.options.binary);
         command.arg("serve");
-        match &self.options.queued {
-            None => command
+        if let Some(queued) = &self.options.queued {
+            command.env(QUEUED_SECRET, &queued.secret);
+        }
+        if self.options.queued.is_some() || !self.options.more.is_empty() {
+            command.arg("--config").arg(self.write_config()?);
+        } else {
+            command
                 .args(["--bot", &self.options.bot])
                 .args(["--listen", &self.address.to_string()])
                 .args(["--admin", &self.admin.to_string()])
                 .arg("--data")
-                .arg(self.data()),
-            Some(queued) => {
-                command.env(QUEUED_SECRET, &queued.secret).arg("--config").arg(self.write_config(queued)?)
-            }
-        };
+                .arg(self.data());
+        }
         command
             .env("LANDLINE_SECRET", &self.options.secret)
             .stdin(Stdio::null())
@@ -119,15 +123,21 @@ impl ServerProcess {
     }
 
     /// More than one bot takes a file.
-    fn write_config(&self, queued: &QueuedBot) -> Result<PathBuf> {
+    fn write_config(&self) -> Result<PathBuf> {
         let path = self.options.folder.join("landline.toml");
-        let text = format!(
-            "listen = \"{}\"\nadmin = \"{}\"\ndata = \"data\"\n\n\
-             [bots.main]\nendpoint = \"{}\"\n\n[bots.queued]\nendpoint = \"{}\"\ndelivery = \"queued\"\n\n\
-             [sites.default]\nbot = \"main\"\nsecret_env = \"LANDLINE_SECRET\"\n\n\
-             [sites.queued]\nbot = \"queued\"\nsecret_env = \"{QUEUED_SECRET}\"\n",
-            self.address, self.admin, self.options.bot, queued.endpoint
+        let mut text = format!(
+            "listen = \"{}\"\nadmin = \"{}\"\ndata = \"data\"\n\n[bots.main]\nendpoint = \"{}\"\n\n\
+             [sites.default]\nbot = \"main\"\nsecret_env = \"LANDLINE_SECRET\"\n\n",
+            self.address, self.admin, self.options.bot
         );
+        if let Some(queued) = &self.options.queued {
+            text += &format!(
+                "[bots.queued]\nendpoint = \"{}\"\ndelivery = \"queued\"\n\n\
+                 [sites.queued]\nbot = \"queued\"\nsecret_env = \"{QUEUED_SECRET}\"\n\n",
+                queued.endpoint
+            );
+        }
+        text += &self.options.more;
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
     }

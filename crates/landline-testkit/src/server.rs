@@ -38,6 +38,7 @@ impl TestServer {
             bot: bot.endpoint(),
             secret: TEST_SECRET.to_owned(),
             queued: None,
+            more: String::new(),
             ready_within: READY_WITHIN,
         };
         let (process, _) = ServerProcess::start(options).await?;

@@ -70,7 +70,11 @@ impl Conversations {
                 given.insert(newest.as_ref().map_or(record.position, |newest| newest.position));
                 Ok(newest.filter(|newest| !is_deletion(newest)).map(|newest| newest.body))
             }
-            (Some(_), None) if !given.0.contains(&record.position) => Ok(Some(record.body.clone())),
+            (Some(root), None) if !given.0.contains(&record.position) => {
+                // What has expired is gone with its changes: its bot could not take them away any more.
+                let root = self.record_at(topic, root).await?;
+                Ok(root.map(|_| record.body.clone()))
+            }
             (Some(_), _) => Ok(None),
         }
     }

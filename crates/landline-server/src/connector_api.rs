@@ -1,7 +1,7 @@
 //! The bot side: the Bot Framework Connector API.
 //!
 //! Every route hangs on two bases: `/connector`, where a bot shows a token, and `/connector/{capability}`, where the
-//! address itself is what only the bot knows. Which bot calls is found out in [`credentials`]; bots put one slash more
+//! address itself is what only the bot knows. Which bot calls is found out in `credentials`; bots put one slash more
 //! behind their base, or one at the end of a path, and are understood.
 //!
 //! A conversation of another bot is one that never was: the same answer, for the same work.

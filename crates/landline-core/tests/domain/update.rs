@@ -1,9 +1,9 @@
 //! What a bot changes and takes away: in the old place for who comes, as a change for who was there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use landline_core::{Limits, MemberError, UpdateError};
+use landline_core::{Limits, MemberError, Retention, UpdateError};
 use landline_protocol::{Activity, ConversationId, Position};
 use landline_testkit::domain::{Fault, World, bot_name};
 use serde_json::{Value, json};
@@ -284,4 +284,25 @@ async fn a_deletion_of_which_nobody_knows_is_seen_where_it_was_written() {
     // Behind the first record, which is in no memory.
     assert!(read(&world, &c, 1).await.is_empty());
     assert_eq!(read(&world, &c, 2).await, ["2:-"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_expired_is_gone_with_its_changes() {
+    let world = World::with(Limits { kept_activities: 3, ..Limits::default() });
+    let c = world.start("c", Some("ann")).await;
+    let id = bot_says(&world, &c, "a").await;
+    bot_says(&world, &c, "b").await;
+    bot_says(&world, &c, "c").await;
+    retext(&world, &c, &id, "a2").await.unwrap();
+    let retention = Retention { sites: HashMap::new(), default: Duration::MAX };
+    world.conversations.sweep(&retention).await.unwrap();
+
+    let world = world.restarted();
+    assert_eq!(read(&world, &c, 0).await, ["3:b", "4:c"]);
+    assert!(read(&world, &c, 4).await.is_empty());
+    for outcome in [retext(&world, &c, &id, "a3").await.map(drop), delete(&world, &c, &id).await] {
+        assert!(matches!(outcome, Err(UpdateError::NoSuchActivity)), "{outcome:?}");
+    }
+    bot_says(&world, &c, "d").await;
+    assert_eq!(read(&world, &c, 4).await, ["6:d"]);
 }

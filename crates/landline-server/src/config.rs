@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use landline_auth::SiteSecret;
+use landline_auth::{BotCredential, SiteSecret};
 use landline_core::DeliveryMode;
 use landline_protocol::{BotName, SiteName};
 use url::Url;
@@ -78,9 +78,9 @@ pub struct BotConfig {
     /// How it gets what clients send.
     pub delivery: DeliveryMode,
     /// What it shows to get an access token. Only with an app id.
-    pub credential: Option<SiteSecret>,
+    pub credential: Option<BotCredential>,
     /// Another one that is as good, so that credentials can be changed without a gap.
-    pub second_credential: Option<SiteSecret>,
+    pub second_credential: Option<BotCredential>,
     /// Where the tokens come from that it is shown, if it trusts only somebody else's keys. Only with an app id.
     pub outgoing: Option<Arc<OutgoingCredentials>>,
 }

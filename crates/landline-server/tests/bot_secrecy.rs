@@ -3,7 +3,7 @@
 //! A program of its own with one test: what is logged at which level is decided once per process.
 
 use hyper::Method;
-use landline_auth::{BotCredential, SiteSecret};
+use landline_auth::BotCredential;
 use landline_testkit::in_process::logs::Logs;
 use landline_testkit::in_process::{Call, OTHER_SECRET, TestServer, message};
 
@@ -19,7 +19,7 @@ async fn nothing_by_which_a_bot_is_known_is_logged() {
     let server = TestServer::builder()
         .configure(|config| {
             config.bots[0].app_id = Some(APP.into());
-            config.bots[0].credential = SiteSecret::from_text(credential.expose()).ok();
+            config.bots[0].credential = Some(credential.clone());
         })
         .start()
         .await;

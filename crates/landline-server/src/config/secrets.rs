@@ -2,28 +2,28 @@
 
 use std::path::Path;
 
-use landline_auth::SiteSecret;
+use landline_auth::{SecretOwner, SecretText};
 
-use super::file::SecretText;
+use super::file;
 use super::{ConfigError, Environment};
 
 /// The three keys for one secret, of which at most one may be used.
 pub(super) struct Sources<'a> {
     /// Such as `sites.default.secret`.
     pub(super) key: String,
-    pub(super) value: Option<&'a SecretText>,
+    pub(super) value: Option<&'a file::SecretText>,
     pub(super) file: Option<&'a str>,
     pub(super) variable: Option<&'a str>,
 }
 
 impl Sources<'_> {
-    /// A secret of ours; `None` when no key is used.
-    pub(super) fn resolve(
+    /// A secret of a site or of a bot; `None` when no key is used.
+    pub(super) fn resolve<O: SecretOwner>(
         &self,
         folder: &Path,
         environment: Environment<'_>,
-    ) -> Result<Option<SiteSecret>, ConfigError> {
-        let parse = |text: &str| SiteSecret::from_text(text).map_err(|why| why.to_string());
+    ) -> Result<Option<SecretText<O>>, ConfigError> {
+        let parse = |text: &str| SecretText::from_text(text).map_err(|why| why.to_string());
         self.resolve_with(folder, environment, parse)
     }
 
@@ -37,7 +37,7 @@ impl Sources<'_> {
         let key = &self.key;
         let (key, text) = match (self.value, self.file, self.variable) {
             (None, None, None) => return Ok(None),
-            (Some(SecretText(text)), None, None) => (key.clone(), text.clone()),
+            (Some(file::SecretText(text)), None, None) => (key.clone(), text.clone()),
             (None, Some(file), None) => {
                 (format!("{key}_file"), read(&format!("{key}_file"), &folder.join(file))?)
             }

@@ -152,8 +152,8 @@ fn a_bot_with_an_app_id() {
     assert_eq!((&*full.tenant, &*full.issuer), ("t.example", "http://127.0.0.1:3000"));
     assert_eq!(full.delivery, DeliveryMode::Queued);
     let digest = |text: &str| Some(SiteSecret::from_text(text).unwrap().digest());
-    assert_eq!(full.credential.as_ref().map(SiteSecret::digest), digest(SECRET));
-    assert_eq!(full.second_credential.as_ref().map(SiteSecret::digest), digest(OTHER));
+    assert_eq!(full.credential.as_ref().map(BotCredential::digest), digest(SECRET));
+    assert_eq!(full.second_credential.as_ref().map(BotCredential::digest), digest(OTHER));
     let outgoing = full.outgoing.unwrap();
     let default = "https://login.microsoftonline.com/botframework.com/oauth2/v2.0/token";
     assert_eq!(outgoing.token_url.as_str(), default);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use landline_auth::{DatedDigest, DatedSecrets, SiteSecret};
+use landline_auth::{DatedDigest, DatedSecrets, SecretOwner, SecretText, SiteSecret};
 use landline_core::Entropy;
 use landline_core::store::{PutError, Registry, Table, Version, Versioned};
 use landline_protocol::{BotName, SiteName, Timestamp};
@@ -227,7 +227,6 @@ impl Loader<'_> {
 }
 
 fn entry_of(bot: &BotConfig) -> BotEntry {
-    let slot = |secret: &Option<SiteSecret>| secret.as_ref().map(|secret| DatedDigest::from(secret.digest()));
     BotEntry {
         endpoint: bot.endpoint.clone(),
         app_id: bot.app_id.clone(),
@@ -239,22 +238,26 @@ fn entry_of(bot: &BotConfig) -> BotEntry {
     }
 }
 
+/// What is kept of a secret from the file; when it was made, is not known.
+fn slot<O: SecretOwner>(secret: &Option<SecretText<O>>) -> Option<DatedDigest> {
+    secret.as_ref().map(|secret| secret.digest().into())
+}
+
 /// The secrets that stand in the file; none where one was made at the first start.
 pub(super) fn configured(site: &SiteConfig) -> DatedSecrets {
-    let slot = |secret: &Option<SiteSecret>| secret.as_ref().map(|secret| DatedDigest::from(secret.digest()));
     DatedSecrets { first: slot(&site.secret), second: slot(&site.second_secret) }
 }
 
 /// What is kept of a secret that was made now.
-pub(super) fn dated(secret: &SiteSecret, now: Timestamp) -> DatedDigest {
+pub(super) fn dated<O: SecretOwner>(secret: &SecretText<O>, now: Timestamp) -> DatedDigest {
     DatedDigest { digest: secret.digest(), created: Some(now) }
 }
 
 /// A secret of 256 random bits.
-pub(super) fn new_secret(entropy: &dyn Entropy) -> SiteSecret {
+pub(super) fn new_secret<O: SecretOwner>(entropy: &dyn Entropy) -> SecretText<O> {
     let mut bytes = [0; 32];
     entropy.fill(&mut bytes);
-    SiteSecret::from_random(&bytes)
+    SecretText::from_random(&bytes)
 }
 
 /// 256 random bits as 43 letters, digits, `-` and `_`.

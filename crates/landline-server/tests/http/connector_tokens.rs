@@ -4,7 +4,7 @@
 //! have, looks as refusals do, and leaves every log as it was.
 
 use hyper::Method;
-use landline_auth::{AccessToken, BotCredential, ChannelToken, IdentityKeys, SiteSecret};
+use landline_auth::{AccessToken, BotCredential, ChannelToken, IdentityKeys};
 use landline_core::Clock;
 use landline_core::store::LogStore;
 use landline_testkit::in_process::keys::{FOREIGN, key};
@@ -67,7 +67,7 @@ struct Stage {
 pub(crate) fn signed_bots() -> Builder {
     TestServer::builder().configure(|config| {
         config.bots[0].app_id = Some(APP.into());
-        config.bots[0].credential = SiteSecret::from_text(credential().expose()).ok();
+        config.bots[0].credential = Some(credential());
         config.bots[1].app_id = Some(OTHER_APP.into());
     })
 }

@@ -24,7 +24,7 @@ fn credential(seed: u8) -> String {
 /// Both bots have app ids; the first has two credentials.
 fn signed() -> Builder {
     TestServer::builder().configure(|config| {
-        let secret = |seed| SiteSecret::from_text(&credential(seed)).ok();
+        let secret = |seed| Some(BotCredential::from_random(&[seed; 32]));
         config.bots[0].app_id = Some(APP.into());
         config.bots[0].tenant = "its-tenant".into();
         config.bots[0].credential = secret(1);
@@ -250,7 +250,7 @@ async fn a_request_for_a_token_is_bounded() {
 async fn a_bot_without_an_app_id_gets_no_token() {
     // The configuration refuses this; what the registry holds may be older than a bot's app id.
     let server = TestServer::builder()
-        .configure(|config| config.bots[0].credential = SiteSecret::from_text(&credential(1)).ok())
+        .configure(|config| config.bots[0].credential = Some(BotCredential::from_random(&[1; 32])))
         .start()
         .await;
     for query in [query(RESOURCE, "main"), format!("api-version=2019-08-01&resource={RESOURCE}")] {

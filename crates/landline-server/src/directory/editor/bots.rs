@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landline_auth::{SiteSecret, Slot};
+use landline_auth::{BotCredential, Slot};
 use landline_core::store::Table;
 use landline_core::{DeliveryMode, Entropy};
 use landline_protocol::BotName;
@@ -68,7 +68,7 @@ impl Editor {
         endpoint: Url,
         change: BotChange,
         with_credential: bool,
-    ) -> Result<(Arc<Bot>, Option<SiteSecret>), ChangeError> {
+    ) -> Result<(Arc<Bot>, Option<BotCredential>), ChangeError> {
         let mut turn = self.turn().await?;
         let snapshot = self.snapshot();
         if snapshot.bots.contains_key(&name) {
@@ -137,7 +137,7 @@ impl Editor {
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub async fn add_credential(&self, name: &BotName) -> Result<(SiteSecret, Slot), ChangeError> {
+    pub async fn add_credential(&self, name: &BotName) -> Result<(BotCredential, Slot), ChangeError> {
         let mut turn = self.turn().await?;
         let snapshot = self.snapshot();
         let old = registered(&snapshot, name)?;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use ipnet::IpNet;
-use landline_auth::SiteSecret;
+use landline_auth::{SecretDigest, SiteSecret};
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
@@ -105,7 +105,34 @@ fn check(config: Config) -> Result<Config, ConfigError> {
         let problem = format!("{} is where clients connect (listen) already; use another port", config.admin);
         return Err(ConfigError::new("admin", problem));
     }
+    check_secrets(&config)?;
     Ok(config)
+}
+
+/// A secret says who shows it, so it is not shared: of two sites, one would open the other's conversations.
+fn check_secrets(config: &Config) -> Result<(), ConfigError> {
+    let sites = config.sites.iter().flat_map(|site| {
+        let owner = format!("sites.{}", site.name);
+        [("secret", &site.secret), ("second_secret", &site.second_secret)]
+            .map(|(key, secret)| (owner.clone(), key, secret.as_ref()))
+    });
+    let bots = config.bots.iter().flat_map(|bot| {
+        let owner = format!("bots.{}", bot.name);
+        [("credential", &bot.credential), ("second_credential", &bot.second_credential)]
+            .map(|(key, secret)| (owner.clone(), key, secret.as_ref()))
+    });
+    let admin = (String::new(), "admin_token", config.admin_token.as_ref());
+    let mut seen: Vec<(String, SecretDigest)> = Vec::new();
+    for (owner, key, secret) in [admin].into_iter().chain(bots).chain(sites) {
+        let Some(digest) = secret.map(SiteSecret::digest) else { continue };
+        if let Some((other, _)) = seen.iter().find(|(other, known)| *other != owner && *known == digest) {
+            let other = if other.is_empty() { "the admin API" } else { other };
+            let problem = format!("it is the same as a secret of {other}; give each its own");
+            return Err(ConfigError::new(format!("{owner}.{key}"), problem));
+        }
+        seen.push((owner, digest));
+    }
+    Ok(())
 }
 
 fn resolve_site(

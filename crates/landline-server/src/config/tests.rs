@@ -99,7 +99,8 @@ fn the_example_holds_every_key_and_what_stands_behind_a_hash_works_too() {
         })
         .map(|line| format!("{line}\n"))
         .collect();
-    let environment = |name: &str| name.starts_with("LANDLINE_").then(|| SECRET.to_owned());
+    let value = |name: &str| format!("{name:_<32}");
+    let environment = |name: &str| name.starts_with("LANDLINE_").then(|| value(name));
     let config = Config::parse(&uncommented, Path::new(""), &environment).unwrap();
     assert_eq!(config.public_url.unwrap().as_str(), "https://bots.example.org/");
     assert_eq!(config.trusted_proxies.len(), 1);
@@ -108,7 +109,7 @@ fn the_example_holds_every_key_and_what_stands_behind_a_hash_works_too() {
     assert_eq!(config.trusted_issuers.len(), 1);
     let bot = &config.bots[0];
     assert!(bot.app_id.is_some() && bot.credential.is_some() && bot.second_credential.is_some());
-    assert_eq!(bot.outgoing.as_ref().unwrap().client_secret.expose(), SECRET);
+    assert_eq!(bot.outgoing.as_ref().unwrap().client_secret.expose(), value("LANDLINE_BOT_PASSWORD"));
 }
 
 #[test]
@@ -265,6 +266,28 @@ fn secrets_that_cannot_be_are_refused() {
     refused(&with_site(&two), "sites.default.secret", "use one of");
     let two = format!("second_secret = \"{SECRET}\"\nsecond_secret_file = \"X\"");
     refused(&with_site(&two), "sites.default.second_secret", "use one of");
+}
+
+#[test]
+fn nobody_shares_a_secret() {
+    let more =
+        |lines: &str| format!("{SMALLEST}secret = \"{SECRET}\"\nsecond_secret = \"{OTHER}\"\n{lines}\n");
+    assert!(parse(&more("")).is_ok());
+    for key in ["secret", "second_secret"] {
+        let site = format!("[sites.elsewhere]\nbot = \"main\"\n{key} = \"{OTHER}\"");
+        refused(&more(&site), &format!("sites.elsewhere.{key}"), "a secret of sites.default");
+    }
+    for key in ["credential", "second_credential"] {
+        let bot =
+            format!("[bots.other]\nendpoint = \"http://localhost/\"\napp_id = \"x\"\n{key} = \"{SECRET}\"");
+        refused(&more(&bot), "sites.default.secret", "a secret of bots.other");
+        let twin = bot.replace("other", "third").replace("\"x\"", "\"y\"");
+        refused(&format!("{bot}\n{twin}"), &format!("bots.third.{key}"), "a secret of bots.other");
+    }
+    let admin = format!("admin_token = \"{SECRET}\"\n{}", more(""));
+    refused(&admin, "sites.default.secret", "a secret of the admin API");
+    let problem = parse(&admin).unwrap_err();
+    assert!(!format!("{problem} {problem:?}").contains(SECRET));
 }
 
 #[test]

@@ -88,6 +88,7 @@ pub struct BadBot {
 struct Shared {
     way: Mutex<Way>,
     requests: AtomicUsize,
+    last: Mutex<String>,
     stop: CancellationToken,
 }
 
@@ -103,9 +104,12 @@ impl BadBot {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let shared =
-            Shared { way: Mutex::new(Way::Accept), requests: AtomicUsize::new(0), stop: stop.clone() };
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared {
+            way: Mutex::new(Way::Accept),
+            requests: AtomicUsize::new(0),
+            last: Mutex::default(),
+            stop: stop.clone(),
+        });
         let tasks = TaskTracker::new();
         tasks.spawn(listen(listener, Arc::clone(&shared), tasks.clone()));
         Ok(Self { address, shared, _stop: stop.drop_guard() })
@@ -119,6 +123,11 @@ impl BadBot {
     /// How to answer from now on.
     pub fn set_way(&self, way: Way) {
         *self.shared.way.lock().unwrap_or_else(PoisonError::into_inner) = way;
+    }
+
+    /// The last request that was read, as it came.
+    pub fn last_request(&self) -> String {
+        self.shared.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many requests came.
@@ -156,7 +165,9 @@ async fn serve(mut stream: TcpStream, shared: &Shared) {
             if stream.readable().await.is_err() {
                 return;
             }
-        } else if !read_request(&mut stream, &mut read).await {
+        } else if let Some(request) = read_request(&mut stream, &mut read).await {
+            *shared.last.lock().unwrap_or_else(PoisonError::into_inner) = request;
+        } else {
             return;
         }
         shared.requests.fetch_add(1, Ordering::SeqCst);
@@ -175,20 +186,20 @@ async fn serve(mut stream: TcpStream, shared: &Shared) {
     }
 }
 
-/// Reads one request with its body; false at the end of the line.
-async fn read_request(stream: &mut TcpStream, read: &mut Vec<u8>) -> bool {
+/// Reads one request with its body; `None` at the end of the line.
+async fn read_request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<String> {
     loop {
         if let Some(head) = read.windows(4).position(|four| four == b"\r\n\r\n") {
             let text = String::from_utf8_lossy(&read[..head]).to_ascii_lowercase();
             let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
             let end = head + 4 + length.unwrap_or(0_usize);
             if read.len() >= end {
-                read.drain(..end);
-                return true;
+                let request = read.drain(..end).collect::<Vec<_>>();
+                return Some(String::from_utf8_lossy(&request).into_owned());
             }
         }
         if !matches!(stream.read_buf(read).await, Ok(1..)) {
-            return false;
+            return None;
         }
     }
 }

@@ -11,6 +11,7 @@ mod admin_outbox;
 mod admin_restart;
 mod bad_input;
 mod bot_answers;
+mod bot_answers_shown;
 mod connector;
 mod connector_activities;
 mod connector_conversations;

@@ -114,17 +114,17 @@ fn check_secrets(config: &Config) -> Result<(), ConfigError> {
     let sites = config.sites.iter().flat_map(|site| {
         let owner = format!("sites.{}", site.name);
         [("secret", &site.secret), ("second_secret", &site.second_secret)]
-            .map(|(key, secret)| (owner.clone(), key, secret.as_ref()))
+            .map(|(key, secret)| (owner.clone(), key, secret.as_ref().map(|secret| secret.digest())))
     });
     let bots = config.bots.iter().flat_map(|bot| {
         let owner = format!("bots.{}", bot.name);
         [("credential", &bot.credential), ("second_credential", &bot.second_credential)]
-            .map(|(key, secret)| (owner.clone(), key, secret.as_ref()))
+            .map(|(key, secret)| (owner.clone(), key, secret.as_ref().map(|secret| secret.digest())))
     });
-    let admin = (String::new(), "admin_token", config.admin_token.as_ref());
+    let admin = (String::new(), "admin_token", config.admin_token.as_ref().map(SiteSecret::digest));
     let mut seen: Vec<(String, SecretDigest)> = Vec::new();
-    for (owner, key, secret) in [admin].into_iter().chain(bots).chain(sites) {
-        let Some(digest) = secret.map(SiteSecret::digest) else { continue };
+    for (owner, key, digest) in [admin].into_iter().chain(bots).chain(sites) {
+        let Some(digest) = digest else { continue };
         if let Some((other, _)) = seen.iter().find(|(other, known)| *other != owner && *known == digest) {
             let other = if other.is_empty() { "the admin API" } else { other };
             let problem = format!("it is the same as a secret of {other}; give each its own");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use landline_core::store::{Damage, LogStore, PageLimit, ReadError};
+use landline_core::store::{Damage, DeliveryKind, LogStore, PageLimit, ReadError};
 use landline_protocol::{ConversationId, Position};
 use landline_server::app;
 use landline_server::config::StoreLimits;
@@ -12,7 +12,7 @@ use landline_server::config::StoreLimits;
 use crate::cli::CheckFlags;
 use crate::{exit, output};
 
-/// How many conversations are listed at a time.
+/// How many conversations or deliveries are listed at a time.
 const LIST: usize = 1000;
 
 /// How much of a conversation is read at a time.
@@ -36,7 +36,10 @@ pub(crate) async fn run(flags: CheckFlags) -> anyhow::Result<ExitCode> {
             repaired.kept, repaired.tail
         ))?;
     }
-    let tally = check_all(&*store).await?;
+    let mut tally = check_all(&*store).await?;
+    for kind in [DeliveryKind::Pending, DeliveryKind::Queued, DeliveryKind::Parked] {
+        check_deliveries(&*store, kind, &mut tally).await?;
+    }
     let Tally { conversations, records, damaged } = tally;
     if damaged == 0 {
         output::line(&format!("All is well: {conversations} conversations, {records} records"))?;
@@ -85,6 +88,25 @@ async fn check_all(store: &dyn LogStore) -> anyhow::Result<Tally> {
                 Err(error @ ReadError::Unavailable(_)) => {
                     return Err(anyhow::Error::new(error).context(format!("cannot read {conversation}")));
                 }
+            }
+        }
+    }
+}
+
+/// What is still to be brought to a bot, or was given up. A conversation may be counted here that is damaged otherwise too.
+async fn check_deliveries(store: &dyn LogStore, kind: DeliveryKind, tally: &mut Tally) -> anyhow::Result<()> {
+    let mut after = None;
+    let mut last_damaged = None;
+    loop {
+        let listed = store.deliveries(kind, after, LIST).await.context("cannot list the deliveries")?;
+        let Some(last) = listed.last() else { return Ok(()) };
+        after = Some(last.place());
+        for one in listed {
+            let Err(Damage { conversation, what }) = one.state else { continue };
+            output::line(&format!("{conversation}: damaged: {what}, at position {}", one.position))?;
+            if last_damaged.as_ref() != Some(&conversation) {
+                tally.damaged += 1;
+                last_damaged = Some(conversation);
             }
         }
     }

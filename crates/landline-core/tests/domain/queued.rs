@@ -548,6 +548,21 @@ async fn a_clock_that_jumps_gives_nothing_up_and_holds_nothing_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_was_set_back_over_a_restart_costs_an_hour_at_the_most() {
+    let (world, conversation) = begun("c").await;
+    world.bot.then([Behaviour::Away]);
+    say(&world, &conversation, "one").await;
+    sleep(Duration::from_millis(1)).await;
+
+    let world = world.killed();
+    world.clock.set_back(400 * DAY);
+    world.conversations.resume_outbox();
+
+    world.settle_within(HOUR + MINUTE).await;
+    assert_eq!(world.bot.texts(), ["one"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_conversation_that_is_gone_takes_its_entries_along() {
     let (world, conversation) = begun("c").await;
     world.bot.always("bot", Behaviour::Away);

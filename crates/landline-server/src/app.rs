@@ -401,3 +401,51 @@ impl Observer for DeliveryMetrics {
         self.0.append_committed(took);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use landline_auth::DatedSecrets;
+
+    use super::*;
+    use crate::directory::{ManagedBy, Site};
+
+    #[test]
+    fn retention_follows_the_sites_that_there_are_now() {
+        let site = |name: &str, days: u64| {
+            let site = Site {
+                name: name.parse().unwrap(),
+                bot: "main".parse().unwrap(),
+                secrets: DatedSecrets::default(),
+                token_lifetime: Duration::from_secs(60),
+                empty_watermark_is_history: true,
+                retention: Duration::from_secs(days * 86_400),
+                managed_by: ManagedBy::Registry,
+            };
+            (site.name.clone(), Arc::new(site))
+        };
+        let mut snapshot = Snapshot { sites: [site("a", 1), site("b", 90)].into(), ..Snapshot::default() };
+        let both = retention(&snapshot);
+        assert_eq!(both.sites[&"a".parse().unwrap()], Duration::from_secs(86_400));
+        assert_eq!(
+            both.default,
+            Duration::from_secs(90 * 86_400),
+            "what is not there any more is kept longest"
+        );
+
+        snapshot.sites.remove(&"b".parse().unwrap());
+        assert_eq!(retention(&snapshot).default, Duration::from_secs(86_400));
+        assert_eq!(retention(&Snapshot::default()).default, Duration::MAX);
+    }
+
+    #[test]
+    fn a_listener_is_named_so_that_this_machine_reaches_it() {
+        for (address, base) in [
+            ("127.0.0.1:3001", "http://127.0.0.1:3001"),
+            ("0.0.0.0:3001", "http://127.0.0.1:3001"),
+            ("[::]:3001", "http://127.0.0.1:3001"),
+            ("[::1]:3001", "http://[::1]:3001"),
+        ] {
+            assert_eq!(local_base(address.parse().unwrap()), base);
+        }
+    }
+}

@@ -44,7 +44,9 @@ async fn nothing_by_which_a_bot_is_known_is_logged() {
     let say = |base: &str, conversation: &str| {
         server.post(&format!("{base}/v3/conversations/{conversation}/activities")).json(&message("x", "a"))
     };
-    let forged = format!("{}A", &token[..token.len() - 1]);
+    // The last letter of a signature is one of four.
+    let last = if token.ends_with('A') { 'Q' } else { 'A' };
+    let forged = format!("{}{last}", &token[..token.len() - 1]);
     assert_ne!(forged, token);
     say("/connector", &ann.conversation).bearer(&token).send().await.expect(200);
     say("/connector", &ann.conversation).bearer(&forged).send().await.expect(401);

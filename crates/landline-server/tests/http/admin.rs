@@ -131,6 +131,14 @@ async fn a_bot_from_its_beginning_to_its_end() {
     let change = json!({"outgoing": {"scope": "s"}});
     let changed = server.admin(Method::PATCH, "/bots/new").json(&change).send().await.expect(200).json();
     assert_eq!(changed["bot"]["outgoing"]["scope"], "s", "and the secret stays");
+    // It was given for one address, and is not shown to another.
+    let change = json!({"outgoing": {"tokenUrl": "http://127.0.0.1:9/"}});
+    let reply = server.admin(Method::PATCH, "/bots/new").json(&change).send().await;
+    refused(&reply, 400, "BadArgument", "outgoing.clientSecret");
+    assert_eq!(get().await, changed["bot"]);
+    let change = json!({"outgoing": {"tokenUrl": "http://127.0.0.1:9/", "clientSecret": "canary~2"}});
+    let changed = server.admin(Method::PATCH, "/bots/new").json(&change).send().await.expect(200).json();
+    assert_eq!(changed["bot"]["outgoing"], json!({"tokenUrl": "http://127.0.0.1:9/", "scope": "s"}));
 
     let second = server.admin(Method::POST, "/bots/new/credentials").send().await.expect(201);
     assert_eq!(second.json()["slot"], 2);

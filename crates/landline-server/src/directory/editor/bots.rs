@@ -51,7 +51,7 @@ pub enum AppIdChange {
 pub struct OutgoingChange {
     /// The token endpoint.
     pub token_url: Option<Url>,
-    /// The secret there; needed where there was none.
+    /// The secret there; needed where there was none, and with another token endpoint.
     pub client_secret: Option<Hidden>,
     /// What is asked for.
     pub scope: Option<String>,
@@ -315,10 +315,11 @@ fn changed_outgoing(entry: &BotEntry, change: OutgoingChange) -> Result<Outgoing
         (None, Some(old)) => old.token_url.clone(),
         (None, None) => fields::endpoint(DEFAULT_TOKEN_URL).map_err(ChangeError::Bad)?,
     };
-    let client_secret = change.client_secret.or_else(|| old.map(|old| old.client_secret.clone()));
-    let client_secret = client_secret.ok_or_else(|| {
+    // A secret that was given for one address is never shown to another: whoever may change a bot may not read it.
+    let kept = old.filter(|old| old.token_url == token_url).map(|old| old.client_secret.clone());
+    let client_secret = change.client_secret.or(kept).ok_or_else(|| {
         ChangeError::Bad(
-            "outgoing.clientSecret is missing: the secret that the bot has at the token URL".into(),
+            "outgoing.clientSecret is missing: the secret that the bot has at this token URL".into(),
         )
     })?;
     let app_id = entry.app_id.as_deref().ok_or_else(no_app_id)?;

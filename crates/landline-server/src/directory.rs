@@ -207,7 +207,7 @@ impl Snapshot {
 
     /// The bot that has this app id.
     pub fn bot_by_app_id(&self, app_id: &str) -> Option<&Arc<Bot>> {
-        self.bots.values().find(|bot| bot.app_id.as_deref() == Some(app_id))
+        self.bots.values().find(|bot| is_same_app_id(bot.app_id.as_deref(), Some(app_id)))
     }
 
     /// The bot whose `serviceUrl` holds this segment.
@@ -215,6 +215,11 @@ impl Snapshot {
         let digest = digest_of(presented)?;
         self.bots.values().find(|bot| bot.capability == Some(digest))
     }
+}
+
+/// Whether two bots could not be told apart by these. App ids are GUIDs as a rule, which some write in capitals.
+pub(crate) fn is_same_app_id(one: Option<&str>, other: Option<&str>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
 }
 
 /// The digest of what could be a secret. What could not be one was never taken as one.

@@ -16,6 +16,7 @@ use super::secrets::Sources;
 use super::{BotConfig, ConfigError, Environment};
 use crate::directory::{
     DEFAULT_ISSUER, DEFAULT_TENANT, DEFAULT_TOKEN_URL, OutgoingCredentials, default_scope, fields,
+    is_same_app_id,
 };
 
 pub(super) fn resolve(
@@ -26,7 +27,7 @@ pub(super) fn resolve(
     let mut bots: Vec<BotConfig> = Vec::new();
     for (name, table) in tables {
         let bot = resolve_one(name, table, folder, environment)?;
-        let twin = bots.iter().find(|other| bot.app_id.is_some() && other.app_id == bot.app_id);
+        let twin = bots.iter().find(|other| is_same_app_id(other.app_id.as_deref(), bot.app_id.as_deref()));
         if let Some(twin) = twin {
             let problem = format!(
                 "bots {} and {} have the same app id, by which they could not be told apart; give each its own",

@@ -186,7 +186,7 @@ fn settings_of_bots_that_cannot_be_are_refused() {
     }
     refused(&with_bot("password = \"x\""), "line 3", "password");
     refused(&with_bot("outgoing = { secret = \"x\" }"), "line 3", "secret");
-    let twins = with_bot("app_id = \"x\"\n[bots.twin]\nendpoint = \"http://localhost/\"\napp_id = \"x\"");
+    let twins = with_bot("app_id = \"x\"\n[bots.twin]\nendpoint = \"http://localhost/\"\napp_id = \"X\"");
     refused(&twins, "bots.twin.app_id", "bots main and twin have the same app id");
 }
 

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use super::stored::{BotEntry, SiteEntry, from_bytes, to_bytes};
-use super::{Hidden, ManagedBy, Site, Snapshot};
+use super::{Hidden, ManagedBy, Site, Snapshot, is_same_app_id};
 use crate::config::{BotConfig, SiteConfig};
 use crate::limits::REGISTRY_PAGE;
 
@@ -122,7 +122,8 @@ impl Loader<'_> {
         managed_by: ManagedBy,
     ) -> anyhow::Result<()> {
         let bots = &mut self.loaded.snapshot.bots;
-        let twin = bots.values().find(|other| entry.app_id.is_some() && other.app_id == entry.app_id);
+        let twin =
+            bots.values().find(|other| is_same_app_id(other.app_id.as_deref(), entry.app_id.as_deref()));
         if let Some(twin) = twin {
             bail!(
                 "the bots {} (of the configuration file) and {name} (added with the command line) have the same app \

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::conversations::{Conversations, Unavailable};
 use crate::hub::{SocketSeat, Topic};
-use crate::limits::{FOLLOW_POLL_MAX, FOLLOW_POLL_MIN};
+use crate::limits::{FOLLOW_POLL_MAX, FOLLOW_POLL_MIN, PAGES_THAT_SHOW_NOTHING};
 use crate::live::Watching;
 use crate::shown::Given;
 use crate::store::{PageLimit, ReadError, Record};
@@ -67,6 +67,9 @@ pub struct History {
     pub watermark: Position,
     /// Whether the reader's position was older than what is kept, so that something was skipped.
     pub expired: bool,
+    /// Whether this was the end of the log. Where it was not, and there are no activities, clients see nothing of what
+    /// was read: ask again.
+    pub at_end: bool,
 }
 
 /// Where a reader that names this watermark begins; decided once, at the request.
@@ -167,6 +170,11 @@ impl Follower {
             self.live.mark();
             if let Some(page) = self.page(look_into_log).await? {
                 self.look_again_in(FOLLOW_POLL_MIN);
+                if page.is_empty() {
+                    // Whoever waits beside this (for the end of the socket, for others on this thread) gets a turn.
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 return Ok(Next::Activities(page));
             }
             if let Some(chunk) = self.topic.live().take(&mut self.live, Instant::now()) {
@@ -197,18 +205,21 @@ impl Follower {
         self.poll_at = Instant::now() + poll;
     }
 
-    /// What there is right now: up to a page, maybe nothing.
+    /// What there is right now: up to a page, maybe nothing, and see [`History::at_end`].
     ///
     /// # Errors
     /// [`Unavailable`].
     pub async fn history(&mut self) -> Result<History, Unavailable> {
-        let activities = self.page(false).await?.unwrap_or_default();
-        Ok(History { activities, watermark: self.position, expired: self.expired })
+        let page = self.page(false).await?;
+        let at_end = page.is_none();
+        let activities = page.unwrap_or_default();
+        Ok(History { activities, watermark: self.position, expired: self.expired, at_end })
     }
 
-    /// The next page in which there is something to see, and moves behind it; `None` at the tail.
+    /// The next page in which there is something to see, and moves behind it; `None` at the tail. A page with nothing in
+    /// it where that is not reached within [`PAGES_THAT_SHOW_NOTHING`].
     async fn page(&mut self, look_into_log: bool) -> Result<Option<Vec<Seen>>, Unavailable> {
-        loop {
+        for _ in 0..PAGES_THAT_SHOW_NOTHING {
             if self.topic.is_deleted() {
                 return Err(Unavailable::NotFound);
             }
@@ -230,6 +241,7 @@ impl Follower {
                 return Ok(Some(visible));
             }
         }
+        Ok(Some(Vec::new()))
     }
 
     /// What clients see of these records, up to a page of bytes, and the last of those records that were looked at.

@@ -46,6 +46,10 @@ impl Default for Limits {
 /// The longest that a poll may be held open (`wait=`). The stock client gives up after 20 s of silence.
 pub const MAX_POLL_WAIT: Duration = Duration::from_secs(19);
 
+/// How many pages of which clients see nothing (what was changed again since) are read for one request. A bot that
+/// writes its answers word by word leaves many of them; whoever asks gets a watermark behind these, and asks again.
+pub(crate) const PAGES_THAT_SHOW_NOTHING: usize = 16;
+
 /// How many of a conversation's newest records are kept in memory while it is alive.
 pub(crate) const RING_RECORDS: usize = 64;
 

@@ -86,6 +86,8 @@ impl Tables {
             heads,
             space,
             removed: Default::default(),
+            #[cfg(test)]
+            gets: Default::default(),
             deletions: AtomicU64::new(0),
             _lock: lock,
         })

@@ -5,7 +5,7 @@
 //!
 //! Not here: who writes the entries (`committer`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::Included;
 
 use landline_core::store::Record;
@@ -34,14 +34,20 @@ impl View<'_> {
             };
         }
         let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(()) };
-        let roots = self.newest_between(conversation, first.position, last.position)?;
+        let mut roots = self.newest_between(conversation, first.position, last.position)?;
+        // A page may hold a hundred changes of the same root.
+        let mut checked = BTreeSet::new();
         for record in page {
             let position = record.position;
             let newest = match record.replaces {
                 None => roots.get(&position).copied(),
                 Some(root) => match roots.get(&root).copied() {
                     Some(newest) => Some(newest),
-                    None => self.newest(conversation, root)?,
+                    None => {
+                        let newest = self.newest(conversation, root)?;
+                        roots.extend(newest.map(|newest| (root, newest)));
+                        newest
+                    }
                 },
             };
             let Some(newest) = newest else {
@@ -63,7 +69,9 @@ impl View<'_> {
                 }
                 continue;
             }
-            self.check_target(conversation, root, newest)?;
+            if checked.insert(root) {
+                self.check_target(conversation, root, newest)?;
+            }
             record.replaced_by = Some(newest);
         }
         Ok(())
@@ -112,5 +120,68 @@ impl View<'_> {
             return Ok(());
         }
         Trouble::damaged(format!("what replaces the record at position {root} is not at position {newest}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use bytes::Bytes;
+    use landline_core::store::{Append, Audience, Create, LogStore, NewRecord, PageLimit};
+    use landline_protocol::Timestamp;
+
+    use super::*;
+    use crate::{EmbeddedOptions, EmbeddedStore};
+
+    /// Whatever the number of changes: a page asks for little besides its records.
+    const GETS_OF_A_PAGE: u64 = 8;
+
+    fn record(replaces: Option<u64>) -> (NewRecord, Option<landline_core::store::DeliveryState>) {
+        let (time, body) = (Timestamp::default(), Bytes::from(vec![b'x'; 1000]));
+        let replaces = replaces.map(Position::new);
+        (NewRecord { time, audience: Audience::Everyone, body, replaces }, None)
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_changes_of_one_record_are_checked_once_a_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(folder.path(), EmbeddedOptions::default()).unwrap();
+        let conversation: ConversationId = "a".parse().unwrap();
+        let create = Create {
+            conversation: conversation.clone(),
+            time: Timestamp::default(),
+            facts: Bytes::new(),
+            records: vec![record(None), record(None)],
+        };
+        store.create(create).await.unwrap();
+        for part in 0..100 {
+            let append = Append {
+                conversation: conversation.clone(),
+                expected_tail: Position::new(3 + 100 * part),
+                // Two roots in turn.
+                records: (0..100).map(|n| record(Some(1 + n % 2))).collect(),
+                idempotency: None,
+                facts: None,
+            };
+            store.append(append).await.unwrap();
+        }
+
+        let limit = PageLimit { records: 100, bytes: usize::MAX };
+        let (mut after, mut read) = (Position::START, 0);
+        loop {
+            let before = store.tables().gets.load(Ordering::Relaxed);
+            let page = store.read(&conversation, after, limit).await.unwrap();
+            let gets = store.tables().gets.load(Ordering::Relaxed) - before;
+            assert!(gets <= GETS_OF_A_PAGE, "{gets} behind {after}");
+            let Some(last) = page.records.last() else { break };
+            (after, read) = (last.position, read + page.records.len());
+            for record in &page.records {
+                let newest = 10_002 - u64::from(record.replaces.unwrap_or(record.position).get() == 1);
+                let expected = Some(Position::new(newest)).filter(|newest| *newest != record.position);
+                assert_eq!(record.replaced_by, expected, "{}", record.position);
+            }
+        }
+        assert_eq!(read, 10_002);
     }
 }

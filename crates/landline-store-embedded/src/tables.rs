@@ -60,6 +60,9 @@ pub(crate) struct Tables {
     pub(crate) removed: [AtomicU64; 3],
     /// How many deletions there were: told after they took the second head, before they take the first.
     pub(crate) deletions: AtomicU64,
+    /// How many values of the first database were asked for by key.
+    #[cfg(test)]
+    pub(crate) gets: AtomicU64,
     /// Held until everything above is closed, so it has to be the last field.
     pub(crate) _lock: File,
 }
@@ -140,6 +143,8 @@ pub(crate) struct View<'a> {
 
 impl View<'_> {
     pub(crate) fn get(&self, keep: Keep, key: &[u8]) -> Result<Option<UserValue>, Trouble> {
+        #[cfg(test)]
+        self.tables.gets.fetch_add(1, Ordering::Relaxed);
         Ok(self.snapshot.get(self.tables.keyspace(keep), key)?)
     }
 

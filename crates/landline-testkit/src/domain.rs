@@ -172,7 +172,7 @@ impl World {
         let mut all = Vec::new();
         loop {
             let page = follower.history().await?;
-            if page.activities.is_empty() {
+            if page.at_end {
                 return Ok((all, page.watermark));
             }
             all.extend(

@@ -1,9 +1,11 @@
 //! What a bot changes and takes away: in the old place for who comes, as a change for who was there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
-use landline_core::{Limits, MemberError, Retention, UpdateError};
+use landline_core::{Limits, MemberError, Next, Retention, UpdateError};
 use landline_protocol::{Activity, ConversationId, Position};
 use landline_testkit::domain::{Fault, World, bot_name};
 use serde_json::{Value, json};
@@ -272,6 +274,55 @@ async fn a_page_stays_small_though_what_it_shows_grew() {
         }));
     }
     assert_eq!(texts, expected);
+}
+
+/// How many pages one request may read: those that show nothing, and what the page of the root needs besides.
+const READS_OF_A_REQUEST: usize = 20;
+
+#[tokio::test(start_paused = true)]
+async fn what_was_changed_ten_thousand_times_is_read_in_small_parts() {
+    let world = World::new();
+    let c = world.start("c", Some("ann")).await;
+    let id = bot_says(&world, &c, "0").await;
+    for n in 1..=10_000 {
+        retext(&world, &c, &id, &n.to_string()).await.unwrap();
+    }
+
+    // As one poll after the other.
+    let world = world.restarted();
+    let (mut after, mut polls, mut texts) = (Position::START, 0, Vec::new());
+    let (_, bytes_before) = world.disk.pages_read();
+    loop {
+        let (before, _) = world.disk.pages_read();
+        let mut reader = world.conversations.follow(&c, after).await.unwrap();
+        let history = reader.history().await.unwrap();
+        let reads = world.disk.pages_read().0 - before;
+        assert!(reads <= READS_OF_A_REQUEST, "{reads} pages in one request");
+        texts.extend(
+            history.activities.iter().map(|seen| told(&serde_json::from_slice(&seen.activity).unwrap())),
+        );
+        if history.at_end {
+            break;
+        }
+        assert!(history.watermark > after, "it goes on");
+        (after, polls) = (history.watermark, polls + 1);
+    }
+    assert_eq!(texts, ["2:10000", "2:10000"], "in its old place, and where it was changed last");
+    assert!(polls <= 10, "{polls}");
+    let bytes = world.disk.pages_read().1 - bytes_before;
+    assert!(bytes <= 10_100 * 400, "each record is read once, about: {bytes} bytes");
+
+    // As a socket.
+    let mut reader = world.conversations.follow(&c, Position::new(100)).await.unwrap();
+    let (mut next, mut waits) = (pin!(reader.next()), 0);
+    let next = poll_fn(|context| {
+        let polled = next.as_mut().poll(context);
+        waits += usize::from(polled.is_pending());
+        polled
+    });
+    let Next::Activities(page) = next.await.unwrap() else { panic!() };
+    assert_eq!(page.len(), 1);
+    assert!(waits >= 5, "others had {waits} turns meanwhile");
 }
 
 #[tokio::test(start_paused = true)]

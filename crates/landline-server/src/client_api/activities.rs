@@ -51,7 +51,8 @@ pub(super) async fn send(
 /// `GET /v3/directline/conversations/{conversation}/activities?watermark=&wait=`
 ///
 /// What comes after the watermark, up to a page. With `wait`, our extension, an answer that would be empty is held back
-/// until something comes.
+/// until something comes. Where clients see nothing of a lot that comes next, it is empty, and has a watermark behind
+/// that: then the next poll goes on there.
 /// Source: Direct Line 3.0, "Receive activities from the bot", polling.
 pub(super) async fn poll(
     State(app): State<App>,
@@ -64,9 +65,9 @@ pub(super) async fn poll(
     let after = app.conversations.begin(conversation, begin).await?;
     let mut follower = app.conversations.follow(conversation, after).await?;
     follower.skip_live();
-    let History { activities, mut watermark, expired } = follower.history().await?;
+    let History { activities, mut watermark, expired, at_end } = follower.history().await?;
     let mut activities = bodies(activities);
-    if activities.is_empty() && wait > Duration::ZERO {
+    if activities.is_empty() && at_end && wait > Duration::ZERO {
         app.metrics.poll_held();
         let next = tokio::select! {
             next = timeout(wait, follower.next()) => next.ok().transpose()?,

@@ -200,7 +200,7 @@ impl Stream {
     async fn flush(&mut self, follower: &mut Follower) -> Result<(), End> {
         for _ in 0..DRAIN_FLUSH_PAGES {
             let history = follower.history().await.map_err(|error| broken(&error))?;
-            if history.activities.is_empty() {
+            if history.at_end {
                 break;
             }
             self.send_each(&history.activities).await?;

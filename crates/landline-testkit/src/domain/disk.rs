@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +39,10 @@ pub struct FaultyStore {
     state_faults: Mutex<VecDeque<Fault>>,
     /// Whether the process has died: nothing is answered any more, and nothing reaches the disk.
     dead: AtomicBool,
+    /// How many pages were asked for.
+    reads: AtomicUsize,
+    /// How many bytes of bodies these had.
+    read_bytes: Arc<AtomicUsize>,
 }
 
 impl FaultyStore {
@@ -50,7 +54,14 @@ impl FaultyStore {
             slow_outcome: Mutex::default(),
             state_faults: Mutex::default(),
             dead: AtomicBool::new(false),
+            reads: AtomicUsize::new(0),
+            read_bytes: Arc::default(),
         }
+    }
+
+    /// How many pages were read so far, and how many bytes of bodies.
+    pub fn pages_read(&self) -> (usize, usize) {
+        (self.reads.load(Ordering::SeqCst), self.read_bytes.load(Ordering::SeqCst))
     }
 
     /// Whoever uses this one is dead from now on; the same data for whoever comes next.
@@ -146,7 +157,14 @@ impl LogStore for FaultyStore {
         after: Position,
         limit: PageLimit,
     ) -> StoreFuture<Page, ReadError> {
-        self.alive(|| self.inner.read(conversation, after, limit))
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        let (page, bytes) =
+            (self.alive(|| self.inner.read(conversation, after, limit)), Arc::clone(&self.read_bytes));
+        Box::pin(async move {
+            let page = page.await?;
+            bytes.fetch_add(page.records.iter().map(|record| record.body.len()).sum(), Ordering::SeqCst);
+            Ok(page)
+        })
     }
 
     fn set_delivery(

@@ -119,11 +119,11 @@ impl Person {
         loop {
             let page = self.poll(&format!("?watermark={watermark}")).await.expect(200);
             let activities = page.json()["activities"].as_array().expect("an array").clone();
-            if activities.is_empty() {
+            let before = std::mem::replace(&mut watermark, page.text("watermark"));
+            if activities.is_empty() && watermark == before {
                 return all;
             }
             all.extend(activities);
-            watermark = page.text("watermark");
         }
     }
 }

@@ -94,6 +94,8 @@ pub struct TrustedIssuer {
     pub issuers: Vec<Arc<str>>,
     /// Where its keys are.
     pub keys: KeysAt,
+    /// The bots that it vouches for; at least one. `None`: every bot that has an app id.
+    pub bots: Option<Vec<BotName>>,
 }
 
 /// Where somebody's keys are fetched.
@@ -262,6 +264,14 @@ impl Config {
                 "bots.{}: it has an app id and nowhere to get a token, so nothing that it sends is accepted; set \
                  credential, or add a table [trusted_issuers.…]",
                 bot.name
+            ));
+        }
+        let for_all = self.trusted_issuers.iter().find(|issuer| issuer.bots.is_none());
+        if let Some(issuer) = for_all.filter(|_| self.trusted_issuers.len() > 1) {
+            warnings.push(format!(
+                "trusted_issuers.{}: whoever can sign there can speak as every bot that has an app id, also as those \
+                 whose tokens come from elsewhere; set bots to the names of those that get their tokens there",
+                issuer.name
             ));
         }
         warnings

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 use landline_auth::{BotIdentity, BotTokenError, TrustedIssuer, verify_bot_token};
-use landline_protocol::Timestamp;
+use landline_protocol::{BotName, Timestamp};
 
 use issuers::KnownIssuer;
 pub use issuers::{ExternalIssuers, KeySource, KeySourceFuture};
@@ -74,6 +74,11 @@ impl Identity {
             }
             refused => refused,
         }
+    }
+
+    /// Whether the issuer of a token that was verified may speak for this bot.
+    pub fn vouches_for(&self, identity: &BotIdentity, bot: &BotName) -> bool {
+        self.issuers.vouch_for(&identity.issuer, bot)
     }
 
     fn verify_with(

@@ -45,9 +45,11 @@ data = "{DEFAULT_DATA}"
 # trusted_proxies = ["127.0.0.1/32"]
 
 # Whose tokens bots may show, beside those that they get here: what iss may be, letter by letter, and where the keys
-# are (openid_metadata_url, or keys_url). Too many: whoever can sign there can speak as your bots.
+# are (openid_metadata_url, or keys_url). Whoever can sign there can speak as the bots of the list, or, without one, as
+# every bot that has an app id.
 # trusted_issuers.entra.issuers = ["https://sts.windows.net/00000000-0000-0000-0000-000000000000/"]
 # trusted_issuers.entra.openid_metadata_url = "https://login.microsoftonline.com/common/.well-known/openid-configuration"
+# trusted_issuers.entra.bots = ["main"]
 
 # Bots and sites can also be added while the server runs: landline bot add, landline site add. Here may be none at all.
 

@@ -67,6 +67,7 @@ pub(super) struct TrustedIssuer {
     pub(super) issuers: Vec<String>,
     pub(super) keys_url: Option<String>,
     pub(super) openid_metadata_url: Option<String>,
+    pub(super) bots: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]

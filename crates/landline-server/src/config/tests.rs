@@ -216,6 +216,28 @@ fn trusted_issuers() {
 }
 
 #[test]
+fn an_issuer_vouches_for_the_bots_of_its_list() {
+    let table = |name: &str, more: &str| {
+        format!(
+            "[trusted_issuers.{name}]\nissuers = [\"https://{name}/\"]\nkeys_url = \"https://{name}/\"\n{more}\n"
+        )
+    };
+    let listed = "bots = [\"main\", \"added-later\"]";
+    let config = parse(&table("a", listed)).unwrap();
+    let bots = config.trusted_issuers[0].bots.as_ref().unwrap();
+    assert_eq!(bots.iter().map(BotName::as_str).collect::<Vec<_>>(), ["main", "added-later"]);
+    assert!(parse(&table("a", "")).unwrap().trusted_issuers[0].bots.is_none());
+    refused(&table("a", "bots = []"), "trusted_issuers.a.bots", "take the key out");
+    refused(&table("a", "bots = [\"a b\"]"), "trusted_issuers.a.bots", "no name of a bot");
+
+    let warned = |text: &str| parse(text).unwrap().warnings().join("\n");
+    assert!(warned(&table("a", "")).is_empty(), "with one issuer there is nobody else to tell from");
+    let two = |second: &str| warned(&format!("{}{}", table("a", listed), table("b", second)));
+    assert!(two("").contains("trusted_issuers.b: whoever can sign there"));
+    assert!(two(listed).is_empty());
+}
+
+#[test]
 fn the_admin_token() {
     assert!(parse("").unwrap().admin_token.is_none());
     let config = parse(&format!("admin_token = \"{SECRET}\"")).unwrap();

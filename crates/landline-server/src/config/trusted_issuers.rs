@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use landline_protocol::BotName;
 use url::Url;
 
 use super::file;
 use super::{ConfigError, KeysAt, TrustedIssuer};
 use crate::directory::fields;
-use crate::limits::MAX_TRUSTED_ISSUERS;
+use crate::limits::{MAX_BOTS, MAX_TRUSTED_ISSUERS};
 
 pub(super) fn resolve(
     tables: &BTreeMap<String, file::TrustedIssuer>,
@@ -51,5 +52,19 @@ fn resolve_one(name: &str, table: &file::TrustedIssuer) -> Result<TrustedIssuer,
             return Err(ConfigError::new(format!("trusted_issuers.{name}"), problem));
         }
     };
-    Ok(TrustedIssuer { name: name.into(), issuers, keys })
+    let bots = table.bots.as_ref().map(|names| bots(&key("bots"), names)).transpose()?;
+    Ok(TrustedIssuer { name: name.into(), issuers, keys, bots })
+}
+
+/// They need not stand in the file: bots are also added while the server runs.
+fn bots(key: &str, names: &[String]) -> Result<Vec<BotName>, ConfigError> {
+    if !(1..=MAX_BOTS).contains(&names.len()) {
+        let problem =
+            format!("write 1 to {MAX_BOTS} names of bots, or take the key out: then it vouches for all");
+        return Err(ConfigError::new(key, problem));
+    }
+    let name = |name: &String| {
+        name.parse().map_err(|why| ConfigError::new(key, format!("{name:?} is no name of a bot: {why}")))
+    };
+    names.iter().map(name).collect()
 }

@@ -60,10 +60,15 @@ async fn by_token(app: &App, parts: &Parts) -> Result<Arc<Bot>, Refusal> {
     let presented = presented(parts)?;
     let identity = app.identity.verify(presented, app.now()).await.map_err(refused)?;
     let directory = app.directory.snapshot();
-    directory.bot_by_app_id(&identity.app_id).cloned().ok_or_else(|| {
+    let bot = directory.bot_by_app_id(&identity.app_id).cloned().ok_or_else(|| {
         let message = "the token is valid, and no bot with its app id is configured here";
         (BotRefused::UnknownBot, ApiError::forbidden(message))
-    })
+    })?;
+    if app.identity.vouches_for(&identity, &bot.name) {
+        Ok(bot)
+    } else {
+        Err(refused(BotTokenError::WrongIssuer))
+    }
 }
 
 /// The text behind `Bearer`.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use landline_auth::{InvalidJwks, JwkSet};
+use landline_protocol::BotName;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
@@ -107,6 +108,13 @@ impl ExternalIssuers {
         let known = |issuer: &Arc<Issuer>| issuer.known().keys;
         let issuers = self.issuers.iter();
         issuers.map(|issuer| KnownIssuer { issuers: &issuer.config.issuers, keys: known(issuer) }).collect()
+    }
+
+    /// False where this is one of them, and has a list of bots without this one.
+    pub(super) fn vouch_for(&self, issuer: &str, bot: &BotName) -> bool {
+        let of = |known: &&Arc<Issuer>| known.config.issuers.iter().any(|name| **name == *issuer);
+        let bots = self.issuers.iter().find(of).and_then(|issuer| issuer.config.bots.as_ref());
+        bots.is_none_or(|bots| bots.contains(bot))
     }
 
     /// Fetches the keys of an issuer again where they are old. Whoever asks does not wait.

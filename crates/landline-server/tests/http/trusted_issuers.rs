@@ -85,7 +85,7 @@ fn trusting(keys: KeysAt) -> Builder {
         config.bots[0].app_id = Some(APP.into());
         config.bots[1].app_id = Some(OTHER_APP.into());
         let issuers = vec!["https://login.example/v2.0".into(), ISSUER.into()];
-        config.trusted_issuers = vec![TrustedIssuer { name: "entra".into(), issuers, keys }];
+        config.trusted_issuers = vec![TrustedIssuer { name: "entra".into(), issuers, keys, bots: None }];
     })
 }
 
@@ -146,6 +146,36 @@ async fn a_token_of_a_trusted_issuer_is_accepted() {
     }
 }
 
+#[tokio::test]
+async fn an_issuer_with_a_list_of_bots_speaks_for_no_other() {
+    let stub = Stub::start().await;
+    let vouching = |bot: &'static str| {
+        trusting(stub.keys()).configure(move |config| {
+            let bot = if bot == "main" { config.bots[0].name.clone() } else { bot.parse().expect("a name") };
+            config.trusted_issuers[0].bots = Some(vec![bot]);
+        })
+    };
+    for (bot, status) in [("main", 200), ("elsewhere", 401)] {
+        let server = vouching(bot).start().await;
+        let ann = server.person("ann").await;
+        let token = signed(&header(ITS_KEY), &claims(&server), ITS_KEY);
+        say(&server, &ann, &token).await.expect(status);
+        assert_eq!(ann.texts().await.len(), usize::from(status == 200));
+        // Our own tokens need nobody to vouch for them.
+        say(&server, &ann, &own_token(&server)).await.expect(200);
+    }
+}
+
+/// One that this server would give the bot.
+fn own_token(server: &TestServer) -> String {
+    let now = server.clock.now();
+    let keys =
+        landline_auth::IdentityKeys::new(landline_testkit::in_process::keys::key(0), now).expect("keys");
+    let base = format!("http://{}", server.address);
+    let token = landline_auth::AccessToken { base: &base, tenant: "botframework.com", app_id: APP };
+    token.sign(&keys, now).expect("a token").0
+}
+
 /// A thousand tokens, each naming another key that nobody has.
 fn storm(server: &TestServer, ann: &Person) -> JoinSet<u16> {
     let mut storm = JoinSet::new();
@@ -182,14 +212,7 @@ async fn an_issuer_that_hangs_holds_up_nobody_else() {
     let stub = Stub::start().await;
     let server = trusting(stub.keys()).start().await;
     let ann = server.person("ann").await;
-    let own = {
-        let now = server.clock.now();
-        let keys =
-            landline_auth::IdentityKeys::new(landline_testkit::in_process::keys::key(0), now).expect("keys");
-        let base = format!("http://{}", server.address);
-        let token = landline_auth::AccessToken { base: &base, tenant: "botframework.com", app_id: APP };
-        token.sign(&keys, now).expect("a token").0
-    };
+    let own = own_token(&server);
     stub.hangs.store(true, Ordering::SeqCst);
 
     let storm = storm(&server, &ann);

@@ -59,7 +59,12 @@ fn jwks(keys: &[RsaKey]) -> String {
 
 fn issuers(keys: KeysAt) -> (Arc<ExternalIssuers>, Arc<Source>) {
     let source = Arc::new(Source::default());
-    let trusted = TrustedIssuer { name: "entra".into(), issuers: vec!["https://sts.example/".into()], keys };
+    let trusted = TrustedIssuer {
+        name: "entra".into(),
+        issuers: vec!["https://sts.example/".into()],
+        keys,
+        bots: None,
+    };
     let all = ExternalIssuers::new(
         vec![trusted],
         Arc::<Source>::clone(&source),

@@ -347,15 +347,18 @@ fn expired_is_said_only_of_what_was_signed() {
 }
 
 #[test]
-fn a_rotation_ends_no_token() {
+fn a_rotation_ends_no_token_unless_it_is_at_once() {
     let text = access_token();
-    let rotated = keys().rotate(key(1), NOW, Duration::ZERO).unwrap();
-    let both = rotated.verifying(NOW);
-    let trusted = [TrustedIssuer::Ours { base: BASE, keys: &both }];
-    let (new, _) = AccessToken { base: BASE, tenant: "t", app_id: APP }.sign(&rotated, NOW).unwrap();
-    assert_eq!(part(&new, 0)["kid"], key(1).id());
-    for text in [&text, &new] {
-        assert!(verify_bot_token(text, &trusted, NOW).is_ok());
+    let soon = Duration::from_secs(60);
+    for (ahead, old) in [(soon, Ok(())), (Duration::ZERO, Err(BotTokenError::UnknownKey { issuer: 0 }))] {
+        let rotated = keys().rotate(key(1), NOW, ahead).unwrap();
+        let now = NOW.plus(soon);
+        let known = rotated.verifying(now);
+        let trusted = [TrustedIssuer::Ours { base: BASE, keys: &known }];
+        let (new, _) = AccessToken { base: BASE, tenant: "t", app_id: APP }.sign(&rotated, now).unwrap();
+        assert_eq!(part(&new, 0)["kid"], key(1).id());
+        assert!(verify_bot_token(&new, &trusted, now).is_ok());
+        assert_eq!(verify_bot_token(&text, &trusted, now).map(drop), old);
     }
 }
 

@@ -9,6 +9,7 @@
 //! On disk (serde, version 1): `{"version":1,"keys":[{"kid":"…","created":ms,"signs_from":ms,"pkcs8":"…"},…]}`, in
 //! the order in which they sign, the private key in base64url without padding.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use base64::Engine;
@@ -136,9 +137,9 @@ impl IdentityKeys {
     /// This ring with one more key, published from now on, which signs from `publish_ahead` later on. Keys whose
     /// time is over go.
     ///
-    /// With `publish_ahead` zero the new key signs at once, and keys that were to sign later go: whoever asks for
-    /// that trusts none of the older ones any more. Bots that have fetched the keys within the last day may refuse
-    /// what the new one has signed until they fetch again.
+    /// With `publish_ahead` zero the new key signs at once, and all others are revoked: from now on they verify nothing
+    /// here and are not published. That is for keys that others may know. Bots that keep the keys which they fetched
+    /// refuse what the new one has signed until they fetch again, and tokens that were issued to bots are refused.
     ///
     /// # Errors
     /// [`IdentityKeysError::SameId`] when the ring has this key already, [`IdentityKeysError::TooMany`] when it is full.
@@ -148,11 +149,13 @@ impl IdentityKeys {
         now: Timestamp,
         publish_ahead: Duration,
     ) -> Result<Self, IdentityKeysError> {
-        let at_once = publish_ahead.is_zero();
-        let stays = |(key, state): (&IdentityKey, KeyState)| {
-            (!at_once || state != KeyState::Next).then(|| key.clone())
-        };
-        let mut keys: Vec<_> = self.published(now).filter_map(stays).collect();
+        if self.keys().any(|known| known.id() == key.id()) {
+            return Err(IdentityKeysError::SameId);
+        }
+        if publish_ahead.is_zero() {
+            return Self::new(key, now);
+        }
+        let mut keys: Vec<_> = self.published(now).map(|(key, _)| key.clone()).collect();
         // Also where the clock was set back, the new one is the last to begin.
         let not_before = keys.last().map_or(now, |last| last.signs_from);
         keys.push(IdentityKey::new(key, now, now.plus(publish_ahead).max(not_before))?);
@@ -162,20 +165,25 @@ impl IdentityKeys {
     /// The key that signs at this moment: of those whose time has come, the last. Where the clock was set back to
     /// before all of them, the first.
     pub fn signing(&self, now: Timestamp) -> &IdentityKey {
-        let begun = self.later.iter().rev().find(|key| key.signs_from <= now);
-        begun.unwrap_or(&self.first)
+        self.keys().nth(self.place_of_signing(now)).unwrap_or(&self.first)
+    }
+
+    fn place_of_signing(&self, now: Timestamp) -> usize {
+        self.later.iter().rposition(|key| key.signs_from <= now).map_or(0, |place| place + 1)
     }
 
     /// The keys that bots get to see at this moment, in the order in which they sign.
     pub fn published(&self, now: Timestamp) -> impl Iterator<Item = (&IdentityKey, KeyState)> {
-        let signing = self.signing(now).signs_from;
+        // By place: of two keys, both may sign from the same moment on.
+        let signing = self.place_of_signing(now);
         let nexts = self.later.iter().map(Some).chain([None]);
-        self.keys().zip(nexts).filter_map(move |(key, next)| match next {
-            _ if key.signs_from > signing => Some((key, KeyState::Next)),
-            Some(next) if next.signs_from <= now => {
-                (now < next.signs_from.plus(IDENTITY_PUBLISH_AFTER)).then_some((key, KeyState::Published))
+        self.keys().zip(nexts).enumerate().filter_map(move |(place, (key, next))| match place.cmp(&signing) {
+            Ordering::Less => {
+                let until = next.map_or(now, |next| next.signs_from.plus(IDENTITY_PUBLISH_AFTER));
+                (now < until).then_some((key, KeyState::Published))
             }
-            _ => Some((key, KeyState::Signing)),
+            Ordering::Equal => Some((key, KeyState::Signing)),
+            Ordering::Greater => Some((key, KeyState::Next)),
         })
     }
 
@@ -306,12 +314,33 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_at_once_replaces_what_was_to_sign_later() {
+    fn a_rotation_at_once_revokes_every_other_key() {
         let waiting = ring().rotate(key(1), START, IDENTITY_PUBLISH_AHEAD).unwrap();
-        let now = START.plus(HOUR);
-        let rotated = waiting.rotate(key(2), now, Duration::ZERO).unwrap();
-        assert_eq!(shown(&rotated, now), "0p2s");
-        assert_eq!(shown(&rotated, now.plus(48 * HOUR)), "2s");
+        for now in [START, START.plus(HOUR), START.plus(25 * HOUR)] {
+            let rotated = waiting.rotate(key(2), now, Duration::ZERO).unwrap();
+            assert_eq!(shown(&rotated, now), "2s");
+            for number in 0..3 {
+                let known = rotated.verifying(now).get(key(number).id()).is_some();
+                assert_eq!(known, number == 2, "{number}");
+            }
+            let stored = serde_json::to_string(&rotated).unwrap();
+            assert!(!stored.contains(key(0).id()) && !stored.contains(key(1).id()), "{stored}");
+        }
+        assert_eq!(waiting.rotate(key(1), START, Duration::ZERO), Err(IdentityKeysError::SameId));
+    }
+
+    #[test]
+    fn a_rotation_while_the_clock_is_behind() {
+        // The clock was two days ahead when the first key was made.
+        let ahead = IdentityKeys::new(key(0), START.plus(48 * HOUR)).unwrap();
+        let at_once = ahead.rotate(key(1), START, Duration::ZERO).unwrap();
+        assert_eq!(shown(&at_once, START), "1s");
+        assert_eq!(at_once.signing(START).signs_from, START);
+
+        let later = ahead.rotate(key(1), START, IDENTITY_PUBLISH_AHEAD).unwrap();
+        assert_eq!(shown(&later, START), "0s1n");
+        assert_eq!(later.signing(START).id(), key(0).id());
+        assert_eq!(shown(&later, START.plus(48 * HOUR)), "0p1s");
     }
 
     #[test]
@@ -322,9 +351,10 @@ mod tests {
         assert_eq!(shown(&twice, START.plus(24 * HOUR)), "0p1s2n");
         assert_eq!(shown(&twice, START.plus(25 * HOUR)), "0p1p2s");
         // A rotation that is written down by a clock which runs behind does not change the order.
-        let behind = ring().rotate(key(1), START, Duration::ZERO).unwrap();
+        let behind = ring().rotate(key(1), START, HOUR).unwrap();
         let behind = behind.rotate(key(2), Timestamp::from_millis(0), HOUR).unwrap();
-        assert_eq!(shown(&behind, START), "0p1p2s");
+        assert_eq!(shown(&behind, START), "0s1n2n");
+        assert_eq!(shown(&behind, START.plus(HOUR)), "0p1p2s");
     }
 
     #[test]

@@ -20,8 +20,9 @@ pub(crate) async fn run(arguments: KeyArguments) -> anyhow::Result<ExitCode> {
         ),
         KeyAction::Rotate { now: true, .. } => (
             admin.post("/keys/identity?now=true", &json!({})).await?,
-            "Made a new identity key, which signs from now on. Bots that keep keys for a day refuse activities until they \
-             fetch them again: restart them.\n\n",
+            "Made a new identity key, which signs from now on, and revoked the older ones: tokens that they have signed are \
+             refused. Restart the bots: those that keep keys or tokens refuse activities, or are refused, until they fetch \
+             new ones.\n\n",
         ),
         KeyAction::Rotate { .. } => (
             admin.post("/keys/identity", &json!({})).await?,

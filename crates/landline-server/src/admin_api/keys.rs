@@ -26,7 +26,8 @@ pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
 
 /// `POST /admin/v1/keys/identity?now=`
 ///
-/// A new key is published, and signs when every bot had a day to fetch it; with `now=true` at once.
+/// A new key is published, and signs when every bot had a day to fetch it. With `now=true`, for a key that was stolen,
+/// it signs at once and the older ones are revoked.
 pub(super) async fn rotate_identity(
     State(admin): State<Admin>,
     mut query: Query,
@@ -43,7 +44,11 @@ pub(super) async fn rotate_identity(
     let app = admin.app.clone();
     let keys = Arc::clone(&app.identity.keys);
     admin.to_its_end(async move { keys.rotate(app.now(), ahead).await.map_err(ApiError::from) }).await?;
-    admin.report(AdminChange::IdentityKeyRotated, &format_args!("to sign in {ahead:?}"));
+    if ahead.is_zero() {
+        admin.report(AdminChange::IdentityKeyRotated, &"to sign at once; the older ones are revoked");
+    } else {
+        admin.report(AdminChange::IdentityKeyRotated, &format_args!("to sign in {ahead:?}"));
+    }
     Ok(Json(show(&admin).await))
 }
 

@@ -7,6 +7,7 @@ use landline_testkit::in_process::{Socket, TestServer};
 use serde_json::{Value, json};
 
 use crate::admin::refused;
+use crate::connector_tokens::{APP, credential, signed_bots};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -38,9 +39,7 @@ async fn a_new_identity_key_is_published_a_day_before_it_signs() {
     assert_eq!(column(&keys().await, "identity", "state"), ["published", "signing"]);
 
     let at_once = server.admin(Method::POST, "/keys/identity?now=true").send().await.expect(200).json();
-    let states = column(&at_once, "identity", "state");
-    assert_eq!(states.last().map(String::as_str), Some("signing"), "{at_once}");
-    assert_eq!(states.iter().filter(|state| *state == "signing").count(), 1);
+    assert_eq!(column(&at_once, "identity", "state"), ["signing"], "{at_once}");
     for query in ["now=1", "now=yes", "later=true", "now=true&now=true"] {
         let reply = server.admin(Method::POST, &format!("/keys/identity?{query}")).send().await;
         refused(&reply, 400, "BadArgument", "");
@@ -48,6 +47,42 @@ async fn a_new_identity_key_is_published_a_day_before_it_signs() {
     let body = server.admin(Method::POST, "/keys/identity").json(&json!({"now": true})).send().await;
     refused(&body, 400, "BadArgument", "now is not known here");
     assert_eq!(keys().await, at_once);
+}
+
+#[tokio::test]
+async fn a_rotation_at_once_ends_what_the_older_identity_keys_have_signed() {
+    let server = signed_bots().start().await;
+    let ann = server.person("ann").await;
+    let path = format!("/connector/v3/conversations/{}/activities", ann.conversation);
+    let says = async |token: &str| {
+        let said = json!({"type": "message", "text": "from the bot"});
+        server.post(&path).bearer(token).json(&said).send().await.status
+    };
+    let query = format!("api-version=2019-08-01&resource=https://api.botframework.com&client_id={APP}");
+    let token = async || {
+        let call = server.get(&format!("/msi/token?{query}"));
+        call.header("x-identity-header", credential().expose()).send().await.expect(200).text("access_token")
+    };
+    let published = async || {
+        let keys = server.get("/v1/.well-known/keys").send().await.expect(200).json();
+        column(&keys, "keys", "kid")
+    };
+    let rotate = async |query: &str| {
+        server.admin(Method::POST, &format!("/keys/identity{query}")).send().await.expect(200).json()
+    };
+    let old = token().await;
+    rotate("").await;
+    server.clock.advance(DAY);
+    assert_eq!((published().await.len(), says(&token().await).await), (2, 200), "a day later");
+    let old_but_good = token().await;
+
+    let at_once = rotate("?now=true").await;
+
+    assert_eq!(published().await, column(&at_once, "identity", "kid"));
+    assert_eq!(published().await.len(), 1, "only the new one");
+    assert_eq!(says(&old).await, 401);
+    assert_eq!(says(&old_but_good).await, 401);
+    assert_eq!(says(&token().await).await, 200, "of the new key");
 }
 
 #[tokio::test]

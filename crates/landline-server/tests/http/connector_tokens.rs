@@ -72,7 +72,7 @@ pub(crate) fn signed_bots() -> Builder {
     })
 }
 
-fn credential() -> BotCredential {
+pub(crate) fn credential() -> BotCredential {
     BotCredential::from_random(&[9; 32])
 }
 

@@ -29,8 +29,9 @@ pub(crate) enum KeyAction {
                       may have seen the data folder\n  landline key rotate --tokens  the same for the tokens of clients"
     )]
     Rotate {
-        /// Sign with it at once. Bots that keep keys for a day refuse activities until they fetch them again: restart
-        /// them.
+        /// For a key that was stolen: sign with the new one at once, and revoke the older ones and every token that they
+        /// have signed. Restart the bots then: those that keep keys (for a day) refuse activities, and those that keep
+        /// tokens (for an hour) are refused, until they fetch new ones.
         #[arg(long, conflicts_with = "tokens")]
         now: bool,
         /// Make a new key for the tokens of clients instead. Tokens that were issued go on working until they expire.

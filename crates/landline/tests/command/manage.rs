@@ -298,10 +298,11 @@ fn keys_are_listed_and_rotated() {
     let rotated = server.works("key rotate");
     assert!(rotated.contains("published, signs from"), "{rotated}");
     let listed = server.works("key rotate --now");
-    assert!(listed.contains("signed before, still published"), "{listed}");
-    assert!(!listed.contains("signs from 2"), "the one that had not signed yet is replaced: {listed}");
+    assert!(listed.contains("revoked the older ones") && listed.contains("Restart the bots"), "{listed}");
+    assert!(!listed.contains("signs from 2"), "the one that had not signed yet goes too: {listed}");
     let after = json(&server.works("key list --json"));
-    assert_eq!((kids(&after, "identity"), kids(&after, "tokens")), (2, 2), "{after}");
+    assert_eq!((kids(&after, "identity"), kids(&after, "tokens")), (1, 2), "{after}");
+    assert_ne!(after["identity"][0]["kid"], before["identity"][0]["kid"], "revoked");
 }
 
 #[test]

@@ -5,13 +5,13 @@
 
 use landline_protocol::{Activity, ActivityId, ChannelAccount, ConversationId, InvalidId};
 use tokio::time::Instant;
-use xxhash_rust::xxh3::xxh3_128;
 
 use crate::append::{Draft, Entry, Logged, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::delivery::{Again, Delivered, Job, Turn, outcome};
 use crate::hub::Topic;
 use crate::limits::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_MEMBER_NAME_BYTES};
+use crate::send_key::KeyOf;
 use crate::store::{DeliveryState, IdempotencyKey, ReadError, StoreError};
 use crate::transient;
 
@@ -180,12 +180,11 @@ impl Conversations {
             );
             return Err(SendError::NotAllowed(problem));
         }
-        let user = user.id.as_str();
-        let text = format!("{}:{user}:{name}", user.len());
+        let digest = KeyOf::Client { user: user.id.as_str(), name: &name }.digest();
         let window = i64::try_from(self.limits().idempotency_window.as_millis()).unwrap_or(i64::MAX);
         let not_before =
             landline_protocol::Timestamp::from_millis(self.now().as_millis().saturating_sub(window));
-        Ok(Some(IdempotencyKey { digest: xxh3_128(text.as_bytes()).to_be_bytes(), not_before }))
+        Ok(Some(IdempotencyKey { digest, not_before }))
     }
 }
 

@@ -22,6 +22,7 @@ mod live;
 mod members;
 mod retention;
 mod ring;
+mod send_key;
 mod shown;
 mod start;
 pub mod store;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use landline_protocol::{Activity, ActivityId, BotName, BotRecipient, Position, Timestamp};
 use tokio::time::{Instant, sleep};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::lines::Next;
 use super::schedule::pause;
@@ -16,6 +15,7 @@ use crate::delivery::events::Asked;
 use crate::delivery::{Delivered, Turn, answer};
 use crate::hub::Topic;
 use crate::limits::{LIST_PAGE, OUTBOX_STORE_PAUSE};
+use crate::send_key::KeyOf;
 use crate::store::{
     AppendError, DeliveryKind, DeliveryState, IdempotencyKey, PageLimit, Parked, Queued, ReadError,
 };
@@ -196,8 +196,7 @@ impl Conversations {
             }
         };
         for (number, activity) in said.into_iter().enumerate() {
-            let text = format!("answer:{number}:{id}");
-            let digest = xxh3_128(text.as_bytes()).to_be_bytes();
+            let digest = KeyOf::Answer { to: &id.to_string(), number }.digest();
             let key = IdempotencyKey { digest, not_before: Timestamp::from_millis(i64::MIN) };
             let reply_to = Some(id.to_string());
             let conversation = id.conversation.clone();

@@ -20,9 +20,9 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use landline_auth::{DatedSecrets, SecretDigest, SiteSecret};
+use landline_auth::{DatedSecrets, STREAM_TICKET_TTL, SecretDigest, SiteSecret};
 use landline_core::{BotDirectory, BotProfile, DeliveryMode};
-use landline_protocol::{BotName, SiteName};
+use landline_protocol::{BotName, SiteName, Timestamp};
 use url::Url;
 
 pub(crate) use editor::Parts as EditorParts;
@@ -181,8 +181,29 @@ pub struct Site {
     pub empty_watermark_is_history: bool,
     /// How long a conversation is kept after its last activity.
     pub retention: Duration,
+    /// From when on its tokens count: those that were issued earlier are of an older site of that name. `None`: all
+    /// count, as in a site of the file, or one that an older release has kept.
+    pub created: Option<Timestamp>,
     /// Where it is defined.
     pub managed_by: ManagedBy,
+}
+
+impl Site {
+    /// When a token or ticket that is issued now says that it was: never before the site was made, whatever the clock
+    /// says.
+    pub(crate) fn issue_moment(&self, now: Timestamp) -> Timestamp {
+        self.created.map_or(now, |created| created.max(now))
+    }
+
+    /// Whether what was issued at this moment was issued by this site, and not by an older one of its name.
+    pub(crate) fn has_issued(&self, issued: Timestamp) -> bool {
+        self.created.is_none_or(|created| created <= issued)
+    }
+
+    /// The same for a ticket that ends at this moment.
+    pub(crate) fn has_made_ticket(&self, expires: Timestamp) -> bool {
+        self.created.is_none_or(|created| created.plus(STREAM_TICKET_TTL) <= expires)
+    }
 }
 
 impl Directory {

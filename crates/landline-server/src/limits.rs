@@ -211,3 +211,8 @@ pub const OUTBOX_PAGE: usize = 100;
 
 /// How many members of a conversation a bot gets at a time, where it asks for pages.
 pub const MEMBERS_PAGE: usize = 100;
+
+/// How far a site that is added lies behind whatever was issued before, in the counting of its tokens. Tokens and tickets
+/// count in whole seconds, tickets round up: with less, those of the last second of a removed site would open the one
+/// that follows under its name.
+pub const SITES_APART: Duration = Duration::from_secs(2);

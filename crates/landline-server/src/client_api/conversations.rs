@@ -97,7 +97,7 @@ fn conversation_body(
         start,
         trusted_origins: token.trusted_origins.clone(),
         user: token.user.as_ref().map(|user| user.id.clone()),
-        expires: now.plus(STREAM_TICKET_TTL),
+        expires: site.issue_moment(now).plus(STREAM_TICKET_TTL),
         id: app.unique_id(),
     };
     let ticket = ticket

@@ -42,7 +42,8 @@ impl FromRequestParts<App> for Caller {
         let token =
             ClientToken::verify(&presented, &app.key_ring.current(), app.now()).map_err(token_error)?;
         // The site may have another bot by now. A conversation stays with the one it was started with.
-        let site = directory.sites.get(&token.site).ok_or_else(not_opened)?;
+        let site = directory.sites.get(&token.site).filter(|site| site.has_issued(token.issued_at));
+        let site = site.ok_or_else(not_opened)?;
         check_origin(parts, &token.trusted_origins)?;
         Ok(Self { site: Arc::clone(site), token: Some(token) })
     }

@@ -7,6 +7,7 @@
 //! read, within a limit, and ignored.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,11 +17,12 @@ use axum::response::Response;
 use futures_util::SinkExt;
 use landline_auth::StreamTicket;
 use landline_core::{Follower, Next, Seen, Unavailable};
-use landline_protocol::{ActivitySet, SiteName, Watermark};
+use landline_protocol::{ActivitySet, Watermark};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::credentials::{check_origin, conversation_in_path, token_error};
 use super::query;
+use crate::directory::Site;
 use crate::error::ApiError;
 use crate::limits::{
     DRAIN_FLUSH_PAGES, STREAM_IN_BYTES, STREAM_OUT_BYTES, STREAM_PARTING, STREAM_PINGS_UNANSWERED,
@@ -50,9 +52,12 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
             },
         )?;
     let conversation = conversation_in_path(&mut parts, &app).await?;
-    if ticket.conversation != conversation || !app.directory.snapshot().sites.contains_key(&ticket.site) {
+    let directory = app.directory.snapshot();
+    let issued = |site: &&Arc<Site>| site.has_made_ticket(ticket.expires);
+    let site = directory.sites.get(&ticket.site).filter(issued);
+    let Some(site) = site.filter(|_| ticket.conversation == conversation).cloned() else {
         return Err(ApiError::forbidden("the stream URL is for another conversation"));
-    }
+    };
     check_origin(&parts, &ticket.trusted_origins)?;
     let after = match query::watermark(query.as_deref())? {
         Watermark::After(position) => position,
@@ -74,7 +79,6 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
         .max_message_size(STREAM_IN_BYTES)
         .max_frame_size(STREAM_IN_BYTES)
         .on_upgrade(move |socket| async move {
-            let site = ticket.site;
             Stream { sign_at: Instant::now() + app.stream.idle, unanswered: 0, site, socket, app }
                 .run(follower)
                 .await;
@@ -87,7 +91,7 @@ struct Stream {
     socket: WebSocket,
     app: App,
     /// The site that let the client in.
-    site: SiteName,
+    site: Arc<Site>,
     /// When to show that the line is alive, and to ask whether the client is.
     sign_at: Instant,
     /// How often it was asked since the client last showed that it lives.
@@ -177,7 +181,9 @@ impl Stream {
     /// Of a site that was removed, nothing more is shown. A stream on which nothing happens is closed with the next sign
     /// of life.
     fn still_let_in(&self) -> Result<(), End> {
-        if self.app.directory.snapshot().sites.contains_key(&self.site) {
+        let directory = self.app.directory.snapshot();
+        // One that was added under its name is another one.
+        if directory.sites.get(&self.site.name).is_some_and(|now| now.created == self.site.created) {
             return Ok(());
         }
         Err(End::told(SocketClosed::Removed, close_code::POLICY, "the site was removed"))

@@ -78,7 +78,7 @@ pub(super) fn new_token(
         conversation,
         user: user.map(|user| TokenUser { id: user.id, name: user.name }),
         trusted_origins,
-        issued_at: now,
+        issued_at: site.issue_moment(now),
         expires: now.plus(site.token_lifetime),
         id: app.unique_id(),
     }

@@ -52,6 +52,8 @@ struct State {
     versions: Versions,
     /// Set while something is written, and left set when it is not known what became of it.
     stale: bool,
+    /// The latest beginning of a site that was removed. One that is added lies behind it.
+    removed: Option<Timestamp>,
 }
 
 /// What an [`Editor`] works with.
@@ -94,7 +96,7 @@ impl fmt::Debug for Editor {
 impl Editor {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { directory, file, versions, registry, clock, entropy, metrics } = parts;
-        let state = Mutex::new(State { versions, stale: false });
+        let state = Mutex::new(State { versions, stale: false, removed: None });
         let editor = Self(Arc::new(Inner { directory, file, registry, clock, entropy, metrics, state }));
         editor.count(&editor.snapshot());
         editor

@@ -158,6 +158,7 @@ impl Loader<'_> {
                 token_lifetime: site.token_lifetime,
                 empty_watermark_is_history: site.empty_watermark_is_history,
                 retention: site.retention,
+                created: None,
                 managed_by: ManagedBy::File,
             };
             self.loaded.snapshot.sites.insert(site.name.clone(), Arc::new(site));

@@ -7,7 +7,7 @@
 //!         "credentials":{"first":slot|null,"second":slot|null},
 //!         "outgoing":{"tokenUrl":"…","clientSecret":"…","scope":"…"}|null}
 //! Sites  {"version":1,"bot":"…","secrets":{"first":slot|null,"second":slot|null},
-//!         "tokenLifetimeMs":n,"emptyWatermarkIsHistory":bool,"retentionMs":n}
+//!         "tokenLifetimeMs":n,"emptyWatermarkIsHistory":bool,"retentionMs":n,"createdMs":n (absent in older ones)}
 //! slot   {"digest":"64 hexadecimal digits","created":ms}
 //! ```
 //!
@@ -23,7 +23,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use landline_auth::{DatedSecrets, SiteSecret};
 use landline_core::DeliveryMode;
-use landline_protocol::{BotName, SiteName};
+use landline_protocol::{BotName, SiteName, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -57,6 +57,7 @@ pub(crate) struct SiteEntry {
     pub(crate) token_lifetime: Duration,
     pub(crate) empty_watermark_is_history: bool,
     pub(crate) retention: Duration,
+    pub(crate) created: Option<Timestamp>,
 }
 
 impl BotEntry {
@@ -130,6 +131,7 @@ impl SiteEntry {
             token_lifetime: fields::DEFAULT_TOKEN_LIFETIME,
             empty_watermark_is_history: true,
             retention: fields::DEFAULT_RETENTION,
+            created: None,
         }
     }
 
@@ -141,6 +143,7 @@ impl SiteEntry {
             token_lifetime: site.token_lifetime,
             empty_watermark_is_history: site.empty_watermark_is_history,
             retention: site.retention,
+            created: site.created,
         }
     }
 
@@ -153,6 +156,7 @@ impl SiteEntry {
             token_lifetime: self.token_lifetime,
             empty_watermark_is_history: self.empty_watermark_is_history,
             retention: self.retention,
+            created: self.created,
             managed_by,
         }
     }
@@ -230,6 +234,8 @@ struct StoredSite {
     token_lifetime_ms: u64,
     empty_watermark_is_history: bool,
     retention_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_ms: Option<i64>,
 }
 
 impl From<BotEntry> for StoredBot {
@@ -285,6 +291,7 @@ impl From<SiteEntry> for StoredSite {
             token_lifetime_ms: millis(site.token_lifetime),
             empty_watermark_is_history: site.empty_watermark_is_history,
             retention_ms: millis(site.retention),
+            created_ms: site.created.map(Timestamp::as_millis),
         }
     }
 }
@@ -300,6 +307,7 @@ impl TryFrom<StoredSite> for SiteEntry {
             token_lifetime: Duration::from_millis(stored.token_lifetime_ms),
             empty_watermark_is_history: stored.empty_watermark_is_history,
             retention: Duration::from_millis(stored.retention_ms),
+            created: stored.created_ms.map(Timestamp::from_millis),
         })
     }
 }
@@ -315,13 +323,12 @@ fn check_version(found: u32) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use landline_auth::DatedDigest;
-    use landline_protocol::Timestamp;
 
     use super::*;
 
     const BOT: &str = r#"{"version":1,"endpoint":"http://127.0.0.1:3978/api/messages","appId":"app","tenant":"t.example","issuer":"https://i.example","delivery":"queued","credentials":{"first":{"digest":"DIGEST","created":7},"second":null},"outgoing":{"tokenUrl":"https://l.example/token","clientSecret":"canary","scope":"app/.default"}}"#;
 
-    const SITE: &str = r#"{"version":1,"bot":"main","secrets":{"first":{"digest":"DIGEST","created":7},"second":null},"tokenLifetimeMs":3600000,"emptyWatermarkIsHistory":false,"retentionMs":60000}"#;
+    const SITE: &str = r#"{"version":1,"bot":"main","secrets":{"first":{"digest":"DIGEST","created":7},"second":null},"tokenLifetimeMs":3600000,"emptyWatermarkIsHistory":false,"retentionMs":60000,"createdMs":9}"#;
 
     fn slots() -> DatedSecrets {
         let secret = SiteSecret::from_random(&[1; 32]);
@@ -356,6 +363,7 @@ mod tests {
             token_lifetime: Duration::from_secs(3600),
             empty_watermark_is_history: false,
             retention: Duration::from_secs(60),
+            created: Some(Timestamp::from_millis(9)),
         };
         assert_eq!(to_bytes(&bot).unwrap(), fixture(BOT));
         assert_eq!(to_bytes(&site).unwrap(), fixture(SITE));
@@ -364,6 +372,8 @@ mod tests {
         assert!(!format!("{bot:?}").contains("canary"));
         let again: SiteEntry = from_bytes(fixture(SITE).as_bytes()).unwrap();
         assert_eq!(format!("{again:?}"), format!("{site:?}"));
+        let older = fixture(SITE).replace(",\"createdMs\":9", "");
+        assert!(from_bytes::<SiteEntry>(older.as_bytes()).unwrap().created.is_none());
     }
 
     #[test]

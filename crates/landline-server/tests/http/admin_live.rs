@@ -225,6 +225,43 @@ async fn a_removed_site_opens_nothing_any_more() {
 }
 
 #[tokio::test]
+async fn a_site_that_is_added_again_does_not_take_its_old_tokens_back() {
+    let server = TestServer::builder()
+        .configure(|config| config.limits.server.stream_idle = Duration::from_millis(200))
+        .start()
+        .await;
+    let secret = add_site(&server, "brief", "main").await;
+    let ann = server.operator_with(&secret).person("ann").await;
+    ann.say("before").await;
+    let mut silent = ann.stream("?watermark=").await;
+    silent.texts(1).await;
+    // At once, in the same second: the clock of the test stands still.
+    server.admin(Method::DELETE, "/sites/brief").send().await.expect(204);
+    let secret = add_site(&server, "brief", "main").await;
+
+    ann.poll("").await.refused(403, "BadArgument");
+    server.post("/v3/directline/tokens/refresh").bearer(&ann.token).send().await.refused(403, "BadArgument");
+    let ticket = ann.stream_url.splitn(4, '/').nth(3).expect("a path").to_owned();
+    server.get(&format!("/{ticket}")).send().await.refused(403, "BadArgument");
+    assert!(matches!(silent.until_end().await, (Frame::Closed(1008, _), texts) if texts.is_empty()));
+
+    // What it issues itself works at once, for new conversations and for those that were there, and after a change.
+    let operator = server.operator_with(&secret);
+    let bob = operator.person("bob").await;
+    bob.say("hello").await;
+    Socket::open(&bob.stream_url).await.texts(1).await;
+    let body = json!({"conversationId": ann.conversation, "user": {"id": "ann"}});
+    let token = operator.token(&body).await;
+    assert_eq!(ann.beside("ann", &token).texts().await, ["before"]);
+    let change = json!({"tokenLifetime": "5m"});
+    server.admin(Method::PATCH, "/sites/brief").json(&change).send().await.expect(200);
+    let refresh = server.post("/v3/directline/tokens/refresh").bearer(&bob.token).send().await.expect(200);
+    let server = server.restarted().await;
+    server.post("/v3/directline/tokens/refresh").bearer(&refresh.text("token")).send().await.expect(200);
+    server.post("/v3/directline/tokens/refresh").bearer(&ann.token).send().await.refused(403, "BadArgument");
+}
+
+#[tokio::test]
 async fn a_conversation_stays_with_the_bot_it_was_started_with() {
     let server = TestServer::start().await;
     add_bot(&server, "old").await;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use landline_auth::{DatedSecrets, SiteSecret, Slot};
 use landline_core::store::Table;
-use landline_protocol::{BotName, SiteName};
+use landline_protocol::{BotName, SiteName, Timestamp};
 
 use super::{ChangeError, Editor, Turn};
 use crate::directory::load::{configured, dated, new_secret};
 use crate::directory::stored::SiteEntry;
 use crate::directory::{ManagedBy, Site, Snapshot};
-use crate::limits::MAX_SITES;
+use crate::limits::{MAX_SITES, SITES_APART};
 use crate::telemetry::AdminChange;
 
 /// What is to be different about a site; what is `None` stays.
@@ -49,6 +49,8 @@ impl Editor {
             return Err(ChangeError::Conflict(format!("there are {MAX_SITES} sites, which is the limit")));
         }
         let mut entry = SiteEntry::new(bot);
+        let latest = turn.state.removed.map_or(self.now(), |removed| removed.max(self.now()));
+        entry.created = Some(whole_seconds(latest.plus(SITES_APART)));
         apply(&mut entry, change, &snapshot)?;
         let secret = new_secret(&*self.0.entropy);
         entry.secrets.add(dated(&secret, self.now()));
@@ -79,8 +81,9 @@ impl Editor {
     pub async fn remove_site(&self, name: &SiteName) -> Result<(), ChangeError> {
         let mut turn = self.turn().await?;
         let snapshot = self.snapshot();
-        registered(&snapshot, name)?;
+        let created = registered(&snapshot, name)?.created;
         turn.delete(Table::Sites, name.as_str()).await?;
+        turn.state.removed = turn.state.removed.max(created);
         let mut next = Snapshot::clone(&snapshot);
         next.sites.remove(name);
         self.show(next);
@@ -164,6 +167,11 @@ impl Turn<'_> {
         self.editor.show(next);
         site
     }
+}
+
+/// As tokens count.
+fn whole_seconds(moment: Timestamp) -> Timestamp {
+    Timestamp::from_millis(moment.as_seconds().saturating_mul(1000))
 }
 
 fn known<'a>(snapshot: &'a Snapshot, name: &SiteName) -> Result<&'a Arc<Site>, ChangeError> {

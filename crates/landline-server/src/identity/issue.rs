@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use landline_auth::{AccessToken, CONNECTOR_AUDIENCE, DatedSecrets, SignError};
+use landline_auth::{AccessToken, BotCredential, CONNECTOR_AUDIENCE, DatedSecrets, SignError};
 use landline_protocol::Timestamp;
 
 use super::Identity;
@@ -27,10 +27,8 @@ pub(super) fn bot_with_credential<'a>(
     credential: &str,
 ) -> Option<&'a Arc<Bot>> {
     let Some(app_id) = app_id else {
-        return directory
-            .bots
-            .values()
-            .find(|bot| bot.app_id.is_some() && bot.credentials.accepts(credential));
+        let digest = BotCredential::from_text(credential).ok()?.digest();
+        return directory.bots.values().find(|bot| bot.app_id.is_some() && bot.credentials.holds(&digest));
     };
     let bot = directory.bot_by_app_id(app_id);
     let none = DatedSecrets::default();

@@ -62,6 +62,9 @@ async fn nothing_by_which_a_bot_is_known_is_logged() {
     for said in ["Issued a token", "Refused a token", "Refused a call of a bot"] {
         assert!(logged.contains(said), "nothing was captured of {said:?}: {logged}");
     }
+    for refusal in logged.lines().filter(|line| line.contains("Refused a token")) {
+        assert!(refusal.contains("DEBUG"), "anybody can ask, so as to fill the log: {refusal}");
+    }
     assert!(metrics.contains(r#"landline_bot_tokens_refused_total{way="ClientCredentials"} 1"#), "{metrics}");
     assert!(metrics.contains(r#"landline_bots_refused_total{reason="Capability"} 1"#), "{metrics}");
     let signature = token.rsplit('.').next().expect("a signature");

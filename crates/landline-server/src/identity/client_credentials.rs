@@ -142,7 +142,8 @@ fn answer(
     let refused = Refusal::InvalidClient { basic: client.basic };
     let directory = app.directory.snapshot();
     let Some(bot) = bot_with_credential(&directory, Some(&client.id), &client.secret) else {
-        tracing::info!("Refused a token: no bot of this app id has the secret that was shown");
+        // Anybody can ask, so this may not fill the log; the metrics count it.
+        tracing::debug!("Refused a token: no bot of this app id has the secret that was shown");
         return Err(refused);
     };
     if tenant != &*bot.tenant && tenant != DEFAULT_TENANT {

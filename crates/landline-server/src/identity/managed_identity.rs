@@ -87,7 +87,8 @@ fn answer(app: &App, headers: &HeaderMap, asked: Option<Asked>) -> Result<Answer
     let directory = app.directory.snapshot();
     let bot = bot_with_credential(&directory, client_id, credential.unwrap_or_default());
     let bot = bot.ok_or_else(|| {
-        tracing::info!("Refused a token: no bot of this app id has the credential that was shown");
+        // Anybody can ask, so this may not fill the log; the metrics count it.
+        tracing::debug!("Refused a token: no bot of this app id has the credential that was shown");
         unauthorized()
     })?;
     let failed = |error| Box::new(ApiError::service_error(format!("{error}")).into_response());

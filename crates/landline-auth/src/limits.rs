@@ -21,7 +21,7 @@ pub const MAX_TOKEN_BYTES: usize = 6 * 1024;
 
 /// The most signing keys that a ring holds; one more pushes out the oldest.
 ///
-/// What the oldest key had signed stops working then, so rotate at most this often within a token's life.
+/// What the oldest key had signed stops working then, so the server refuses to rotate before all of that has expired.
 pub const MAX_TOKEN_KEYS: usize = 8;
 
 /// How far in the future the start of a token's life may lie.

@@ -11,9 +11,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use anyhow::Context;
-use landline_auth::{KeyRing, TokenKey};
+use landline_auth::{KeyRing, MAX_TOKEN_KEYS, NOT_BEFORE_LEEWAY, STREAM_TICKET_TTL, TokenKey};
 use landline_core::Entropy;
 use landline_core::store::{PutError, Registry, Table, Version};
 use landline_protocol::Timestamp;
@@ -100,17 +101,31 @@ impl TokenKeys {
         self.current().keys().map(listed).collect()
     }
 
-    /// Makes a key that signs from now on. Where the ring is full its oldest key goes, and with it what it has signed.
+    /// Makes a key that signs from now on. Where the ring is full its oldest key goes, once everything that it has
+    /// signed has expired; `token_lifetime` is the longest life of a token of any site.
     ///
     /// # Errors
-    /// [`ChangeError`].
-    pub async fn rotate(&self, entropy: &dyn Entropy, now: Timestamp) -> Result<(), ChangeError> {
+    /// [`ChangeError::Conflict`], saying until when, while the oldest key of a full ring is needed.
+    pub async fn rotate(
+        &self,
+        entropy: &dyn Entropy,
+        now: Timestamp,
+        token_lifetime: Duration,
+    ) -> Result<(), ChangeError> {
         let mut writer = self.writer.lock().await;
         if writer.stale {
             let read = writer.read(&*self.registry).await;
             let ring = read.map_err(|error| ChangeError::Unavailable(format!("{error:#}")))?;
             self.show(ring.ok_or_else(|| ChangeError::Unavailable("the ring of token keys is gone".into()))?);
             writer.stale = false;
+        }
+        if let Some(until) = writer.oldest_is_needed_until(&self.current(), token_lifetime)
+            && now < until
+        {
+            return Err(ChangeError::Conflict(format!(
+                "nothing was changed: there is room for {MAX_TOKEN_KEYS} token keys, and tokens that the oldest has signed may \
+                 be in use until {until}; rotate again then"
+            )));
         }
         let next = self.current().rotate(new_key(entropy));
         // Two random keys of one id: trying again makes another one.
@@ -144,6 +159,18 @@ impl Writer {
         self.times = times.unwrap_or_default();
         self.times_version = times_version;
         Ok(ring)
+    }
+
+    /// When the last token of the oldest key has expired; `None` where it stays in the ring at the next rotation.
+    ///
+    /// A key signs until the next one is made, so that is when the life of its last token began. Where it is not known
+    /// when the next one was made, the first later one of which it is known counts.
+    fn oldest_is_needed_until(&self, ring: &KeyRing, token_lifetime: Duration) -> Option<Timestamp> {
+        if ring.keys().count() < MAX_TOKEN_KEYS {
+            return None;
+        }
+        let signed_last = ring.keys().skip(1).find_map(|key| self.times.get(key.id()))?;
+        Some(signed_last.plus(token_lifetime.max(STREAM_TICKET_TTL)).plus(NOT_BEFORE_LEEWAY))
     }
 
     /// Writes when the newest key was made, then the ring. A crash between the two leaves a time without a key, which
@@ -195,11 +222,12 @@ async fn put<T: Serialize>(
 
 #[cfg(test)]
 mod tests {
-    use landline_auth::MAX_TOKEN_KEYS;
     use landline_core::store::memory::MemoryStore;
 
     use super::*;
     use crate::SystemEntropy;
+
+    const HOUR: Duration = Duration::from_secs(3600);
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millis(millis)
@@ -214,7 +242,7 @@ mod tests {
         let store = Arc::new(MemoryStore::new());
         let keys = open(&store).await;
         let before = keys.current();
-        keys.rotate(&SystemEntropy, at(2)).await.unwrap();
+        keys.rotate(&SystemEntropy, at(2), HOUR).await.unwrap();
         let after = keys.current();
         assert_ne!(after.signing(), before.signing());
         assert_eq!(after.keys().next(), Some(before.signing()));
@@ -234,8 +262,8 @@ mod tests {
         let keys = open(&store).await;
         assert_eq!(keys.list().await, [ListedKey { kid: ring.signing().id().into(), created: None }]);
 
-        for now in 2..20 {
-            keys.rotate(&SystemEntropy, at(now)).await.unwrap();
+        for hours in 1..20 {
+            keys.rotate(&SystemEntropy, at(2).plus(HOUR * hours), HOUR).await.unwrap();
         }
         let listed = keys.list().await;
         assert_eq!(listed.len(), MAX_TOKEN_KEYS);
@@ -245,12 +273,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_key_stays_until_the_last_token_that_it_has_signed_has_expired() {
+        let store = Arc::new(MemoryStore::new());
+        let keys = open(&store).await;
+        // The first key signs for a hundred hours: what counts is when it signed last, not when it was made.
+        let second = at(1).plus(HOUR * 100);
+        for minutes in 0..7 {
+            let now = second.plus(HOUR / 60 * minutes);
+            keys.rotate(&SystemEntropy, now, HOUR).await.unwrap();
+        }
+        let full = keys.current();
+        let until = second.plus(HOUR).plus(NOT_BEFORE_LEEWAY);
+        let before = Timestamp::from_millis(until.as_millis() - 1);
+
+        let refused = keys.rotate(&SystemEntropy, before, HOUR).await;
+
+        let Err(ChangeError::Conflict(why)) = refused else { panic!("{refused:?}") };
+        assert!(why.contains(&format!("until {until};")), "{why}");
+        assert_eq!(keys.current(), full);
+        assert_eq!(open(&store).await.current(), full);
+        assert!(keys.rotate(&SystemEntropy, until, HOUR * 2).await.is_err(), "another site's live longer");
+        keys.rotate(&SystemEntropy, until, HOUR).await.unwrap();
+        assert_eq!(keys.current().keys().next(), full.keys().nth(1), "the oldest has gone");
+        // With shorter tokens, stream tickets live longest.
+        let ticket = second.plus(HOUR / 60).plus(STREAM_TICKET_TTL);
+        assert!(keys.rotate(&SystemEntropy, ticket, Duration::from_secs(1)).await.is_err());
+    }
+
+    #[tokio::test]
     async fn somebody_else_who_writes_first_is_noticed_and_nothing_is_lost() {
         let store = Arc::new(MemoryStore::new());
         let (one, other) = (open(&store).await, open(&store).await);
-        one.rotate(&SystemEntropy, at(2)).await.unwrap();
-        other.rotate(&SystemEntropy, at(3)).await.unwrap_err();
-        other.rotate(&SystemEntropy, at(4)).await.unwrap();
+        one.rotate(&SystemEntropy, at(2), HOUR).await.unwrap();
+        other.rotate(&SystemEntropy, at(3), HOUR).await.unwrap_err();
+        other.rotate(&SystemEntropy, at(4), HOUR).await.unwrap();
         let ids = |keys: &TokenKeys| -> Vec<String> {
             keys.current().keys().map(|key| key.id().to_owned()).collect()
         };

@@ -54,11 +54,13 @@ pub(super) async fn rotate_identity(
 
 /// `POST /admin/v1/keys/tokens`
 ///
-/// The new key signs from now on; the older ones go on verifying.
+/// The new key signs from now on; the older ones go on verifying. 409 while there is no room for one more.
 pub(super) async fn rotate_tokens(State(admin): State<Admin>, body: Fields) -> Result<Json<Value>, ApiError> {
     body.done()?;
     let app = admin.app.clone();
-    admin.to_its_end(async move { app.key_ring.rotate(&*app.entropy, app.now()).await }).await?;
+    let sites = app.directory.snapshot();
+    let longest = sites.sites.values().map(|site| site.token_lifetime).max().unwrap_or_default();
+    admin.to_its_end(async move { app.key_ring.rotate(&*app.entropy, app.now(), longest).await }).await?;
     admin.report(AdminChange::TokenKeyRotated, &admin.app.key_ring.current().signing().id());
     Ok(Json(show(&admin).await))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::Method;
+use landline_core::Clock;
 use landline_testkit::in_process::{Socket, TestServer};
 use serde_json::{Value, json};
 
@@ -103,10 +104,23 @@ async fn a_new_token_key_signs_and_ends_nobodys_chat() {
     assert_ne!(head(&fresh.token), head(&ann.token), "signed with another key");
     fresh.say("with the new one").await;
 
-    // So often that the key which signed ann's token has gone.
-    for _ in 0..7 {
+    // So often that there is no room for one more beside the key which signed ann's token.
+    for _ in 0..6 {
         server.admin(Method::POST, "/keys/tokens").send().await.expect(200);
     }
+    let full = server.admin(Method::GET, "/keys").send().await.expect(200).json();
+    let reply = server.admin(Method::POST, "/keys/tokens").send().await;
+    let until = server.clock.now().plus(Duration::from_secs(3600 + 60));
+    refused(&reply, 409, "Conflict", &format!("may be in use until {until}; rotate again then"));
+    assert_eq!(
+        server.admin(Method::GET, "/keys").send().await.expect(200).json(),
+        full,
+        "nothing was changed"
+    );
+    ann.say("still here").await;
+    server.clock.advance(Duration::from_secs(3600 + 60));
+    let fresh = server.person("eve").await;
+    server.admin(Method::POST, "/keys/tokens").send().await.expect(200);
     ann.poll("").await.refused(403, "BadArgument");
     let kept = server.admin(Method::GET, "/keys").send().await.expect(200).json();
     assert_eq!(column(&kept, "tokens", "kid").len(), 8, "bounded");

@@ -34,7 +34,8 @@ pub(crate) enum KeyAction {
         /// tokens (for an hour) are refused, until they fetch new ones.
         #[arg(long, conflicts_with = "tokens")]
         now: bool,
-        /// Make a new key for the tokens of clients instead. Tokens that were issued go on working until they expire.
+        /// Make a new key for the tokens of clients instead. Tokens that were issued go on working until they expire;
+        /// where there is no room for one more key until some have, that is refused, and until when is said.
         #[arg(long)]
         tokens: bool,
     },

@@ -48,6 +48,7 @@ export class Child {
       log.write(data);
     });
     this.process.stderr.pipe(log, { end: false });
+    this.gone.then(end => log.write(`--- ended: ${JSON.stringify(end)}\n`));
   }
 
   /** Waits for a line on stdout; fails at once when the process ends instead. */

@@ -120,6 +120,13 @@ describe('docs/bots.md', { timeout: 180_000 }, () => {
     assert.equal(response.status, 200);
   });
 
+  it('names commands that exist', async () => {
+    const text = (await readFile(document, 'utf8')).replace(/^```[\s\S]*?^```/gm, '');
+    const commands = [...text.matchAll(/`(landline [^`]+)`/g)].map(([, command]) => command.split(/\s+/).slice(1));
+    assert.ok(commands.length > 5);
+    for (const command of commands) await run(binary, [...command, '--help']);
+  });
+
   it('names the versions that are tested', async () => {
     const text = await readFile(document, 'utf8');
     const { dependencies } = JSON.parse(await readFile(join(e2e, 'package.json'), 'utf8'));

@@ -27,15 +27,10 @@ export function directLineSuite(kind) {
       await pair?.stop();
     });
 
-    // Every way of being connected, and every feature with a bot that signs in and with one that does not.
-    describe('connected in every way', { concurrency: true }, () => {
-      const [socketToken, socketSecret, pollToken, pollSecret] = modes;
-      features(signedIn, socketToken, 'signed in');
-      features(signedIn, pollSecret, 'signed in');
-      features(signedOut, socketSecret, 'signed out');
-      features(signedOut, pollToken, 'signed out');
-    });
     for (const [env, how] of [[signedIn, 'signed in'], [signedOut, 'signed out']]) {
+      describe(`connected in every way, ${how}`, { concurrency: true }, () => {
+        for (const mode of modes) features(env, mode);
+      });
       describe(`the Connector, ${how}`, { concurrency: true }, () => {
         connectorFeatures(env, kind);
         liveAnswers(env);
@@ -59,10 +54,10 @@ export async function connect({ server }, { transport, credential }, { domain = 
   return client;
 }
 
-function features(env, mode, how) {
+function features(env, mode) {
   const userId = `anna-${mode.transport}-${mode.credential}`;
 
-  describe(`${mode.transport}, ${mode.credential}, ${how}`, { concurrency: 1 }, () => {
+  describe(`${mode.transport}, ${mode.credential}`, { concurrency: 1 }, () => {
     let client;
     before(async () => {
       client = await connect(env, mode, { userId });

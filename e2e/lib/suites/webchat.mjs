@@ -35,18 +35,25 @@ export function webChatSuite(kind) {
       await pair?.stop();
     });
 
-    describe('the bot signs in', () => everything(sides['signed in'], kind));
-    for (const [how, side] of Object.entries(sides)) {
-      describe(`what the bot changes and streams, ${how}`, { concurrency: true }, () => changes(side, `webchat-${kind}-${how.replace(' ', '-')}`));
-    }
+    // The two sides beside each other: most of the time is a person's, who reads and types.
+    describe('the whole list', { concurrency: true }, () => {
+      for (const [how, side] of Object.entries(sides)) {
+        describe(how, { concurrency: 1 }, () => everything(side, `webchat-${kind}-${how.replace(' ', '-')}`));
+      }
+    });
+    describe('what the bot changes and streams', { concurrency: true }, () => {
+      for (const [how, side] of Object.entries(sides)) {
+        describe(how, { concurrency: true }, () => changes(side, `webchat-${kind}-${how.replace(' ', '-')}`));
+      }
+    });
   });
 }
 
-function everything(side, kind) {
+function everything(side, name) {
   let server, chat;
   before(async () => {
     server = side.server;
-    chat = await ChatPage.open(side.browser, chatUrl(side.site, server.domain), `webchat-${kind}`);
+    chat = await ChatPage.open(side.browser, chatUrl(side.site, server.domain), name);
   });
   after(() => chat?.close());
 
@@ -107,6 +114,12 @@ function everything(side, kind) {
     await chat.sees('< Done typing');
     await indicator.waitFor({ state: 'detached' });
     assert.equal((await chat.received()).filter(a => a.type === 'typing').length, 1);
+  });
+
+  it('shows what the bot says unasked', async () => {
+    await chat.type('later 2 300');
+    await chat.sees('< Later 2 of 2');
+    assert.deepEqual((await chat.lines()).slice(-4), ['> later 2 300', '< Will speak', '< Later 1 of 2', '< Later 2 of 2']);
   });
 
   it('exchanges events', async () => {

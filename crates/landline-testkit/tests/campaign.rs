@@ -7,9 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landline_testkit::campaign::{self, Outcome, Plan};
+use tokio::time::timeout;
 
 /// How many campaigns a mistake may take to show itself: most need the kill to come at a certain moment.
 const CAMPAIGNS: u64 = 6;
+
+/// A campaign that is not done within this time hangs: it takes some 10 seconds.
+const WITHIN: Duration = Duration::from_secs(120);
 
 /// Runs a short campaign over the planted server with one mistake.
 fn campaign(mistake: &str, seed: u64) -> Outcome {
@@ -36,7 +40,10 @@ fn campaign(mistake: &str, seed: u64) -> Outcome {
 
 fn run(plan: Plan) -> Outcome {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(campaign::run(&plan)).unwrap()
+    runtime
+        .block_on(async { timeout(WITHIN, campaign::run(&plan)).await })
+        .expect("the campaign ends")
+        .unwrap()
 }
 
 /// The mistake is found, under each of these names.

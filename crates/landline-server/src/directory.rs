@@ -15,7 +15,7 @@ pub(crate) mod fields;
 mod load;
 mod stored;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -59,6 +59,10 @@ pub struct Snapshot {
     pub bots: BTreeMap<BotName, Arc<Bot>>,
     /// By name.
     pub sites: BTreeMap<SiteName, Arc<Site>>,
+    /// Bots of the registry that are left out, because what is kept of them cannot be read. They can be removed.
+    pub unreadable_bots: BTreeSet<BotName>,
+    /// The same of sites.
+    pub unreadable_sites: BTreeSet<SiteName>,
 }
 
 /// Where something is defined, and so where it is changed.

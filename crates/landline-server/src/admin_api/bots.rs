@@ -15,7 +15,11 @@ use crate::error::ApiError;
 pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
     let snapshot = admin.editor.snapshot();
     let bots: Vec<_> = snapshot.bots.values().map(|bot| show(bot, &admin)).collect();
-    Json(json!({ "bots": bots }))
+    let mut list = json!({ "bots": bots });
+    if !snapshot.unreadable_bots.is_empty() {
+        list["unreadable"] = snapshot.unreadable_bots.iter().map(|name| name.as_str()).collect();
+    }
+    Json(list)
 }
 
 /// `GET /admin/v1/bots/{name}`

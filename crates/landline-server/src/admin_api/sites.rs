@@ -16,7 +16,11 @@ use crate::error::ApiError;
 pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
     let snapshot = admin.editor.snapshot();
     let sites: Vec<_> = snapshot.sites.values().map(|site| show(site)).collect();
-    Json(json!({ "sites": sites }))
+    let mut list = json!({ "sites": sites });
+    if !snapshot.unreadable_sites.is_empty() {
+        list["unreadable"] = snapshot.unreadable_sites.iter().map(|name| name.as_str()).collect();
+    }
+    Json(list)
 }
 
 /// `GET /admin/v1/sites/{name}`

@@ -2,7 +2,8 @@
 //! made for the first time is made here.
 //!
 //! Invariants: where a name stands in both, the file wins. An app id that stands in both is an error, because either
-//! choice would let one bot pass for the other.
+//! choice would let one bot pass for the other. A bot or site of the registry that cannot be read is left out: it keeps
+//! neither the server from starting nor others from being changed.
 //!
 //! Not here: how they change afterwards (`editor`).
 
@@ -18,9 +19,9 @@ use landline_core::store::{PutError, Registry, Table, Version, Versioned};
 use landline_protocol::{BotName, SiteName, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tracing::warn;
+use tracing::{error, warn};
 
-use super::stored::{BotEntry, SiteEntry, from_bytes, to_bytes};
+use super::stored::{BotEntry, SiteEntry, Unreadable, from_bytes, to_bytes};
 use super::{Hidden, ManagedBy, Site, Snapshot, is_same_app_id};
 use crate::config::{BotConfig, SiteConfig};
 use crate::limits::REGISTRY_PAGE;
@@ -98,8 +99,11 @@ impl Loader<'_> {
             }
             self.insert_bot(bot.name.clone(), entry_of(bot), capabilities.get(name), ManagedBy::File)?;
         }
-        for (name, entry) in self.table::<BotEntry>(Table::Bots).await? {
-            let name: BotName = name.parse().context("a bot of the registry has no proper name")?;
+        for (name, entry) in self.entries::<BotEntry>(Table::Bots).await? {
+            let Ok(name) = name.parse::<BotName>() else {
+                error!("Left out a bot of the registry: {name:?} is no name of a bot");
+                continue;
+            };
             if file.bot(&name).is_some() {
                 warn!(
                     bot.name = %name,
@@ -108,6 +112,17 @@ impl Loader<'_> {
                 );
                 continue;
             }
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(problem) => {
+                    error!(
+                        bot.name = %name,
+                        "Left out the bot {name}: {problem}; or remove it with: landline bot remove {name}"
+                    );
+                    self.loaded.snapshot.unreadable_bots.insert(name);
+                    continue;
+                }
+            };
             let capability = capabilities.get(name.as_str());
             self.insert_bot(name, entry, capability, ManagedBy::Registry)?;
         }
@@ -163,8 +178,11 @@ impl Loader<'_> {
             };
             self.loaded.snapshot.sites.insert(site.name.clone(), Arc::new(site));
         }
-        for (name, entry) in self.table::<SiteEntry>(Table::Sites).await? {
-            let name: SiteName = name.parse().context("a site of the registry has no proper name")?;
+        for (name, entry) in self.entries::<SiteEntry>(Table::Sites).await? {
+            let Ok(name) = name.parse::<SiteName>() else {
+                error!("Left out a site of the registry: {name:?} is no name of a site");
+                continue;
+            };
             if file.site(&name).is_some() {
                 warn!(
                     site.name = %name,
@@ -173,6 +191,17 @@ impl Loader<'_> {
                 );
                 continue;
             }
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(problem) => {
+                    error!(
+                        site.name = %name,
+                        "Left out the site {name}: {problem}; or remove it with: landline site remove {name}"
+                    );
+                    self.loaded.snapshot.unreadable_sites.insert(name);
+                    continue;
+                }
+            };
             if !self.loaded.snapshot.bots.contains_key(&entry.bot) {
                 warn!(
                     site.name = %name, bot.name = %entry.bot,
@@ -196,8 +225,21 @@ impl Loader<'_> {
         Ok(secrets)
     }
 
-    /// Reads a table, page by page.
+    /// Reads a table of which every entry is needed.
     async fn table<T: DeserializeOwned>(&mut self, table: Table) -> anyhow::Result<Vec<(String, T)>> {
+        let entries = self.entries(table).await?.into_iter();
+        let read = |(name, entry): (String, Result<T, Unreadable>)| {
+            let what = || format!("entry {name:?} of table {table:?} in the registry");
+            entry.with_context(what).map(|entry| (name.clone(), entry))
+        };
+        entries.map(read).collect()
+    }
+
+    /// Reads a table, page by page.
+    async fn entries<T: DeserializeOwned>(
+        &mut self,
+        table: Table,
+    ) -> anyhow::Result<Vec<(String, Result<T, Unreadable>)>> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = self.registry.list(table, after, REGISTRY_PAGE).await;
@@ -205,8 +247,7 @@ impl Loader<'_> {
             let Some((last, _)) = page.last() else { return Ok(all) };
             after = Some(last.clone());
             for (name, Versioned { value, version }) in page {
-                let entry = from_bytes(&value)
-                    .with_context(|| format!("entry {name:?} of table {table:?} in the registry"))?;
+                let entry = from_bytes(&value);
                 self.loaded.versions.insert((table, name.clone()), version);
                 all.push((name, entry));
             }

@@ -71,6 +71,9 @@ impl Editor {
     ) -> Result<(Arc<Bot>, Option<BotCredential>), ChangeError> {
         let mut turn = self.turn().await?;
         let snapshot = self.snapshot();
+        if snapshot.unreadable_bots.contains(&name) {
+            return Err(unreadable(&name));
+        }
         if snapshot.bots.contains_key(&name) {
             return Err(ChangeError::Conflict(format!(
                 "there is a bot {name} already; change it, or choose another name"
@@ -114,7 +117,9 @@ impl Editor {
     pub async fn remove_bot(&self, name: &BotName) -> Result<(), ChangeError> {
         let mut turn = self.turn().await?;
         let snapshot = self.snapshot();
-        registered(&snapshot, name)?;
+        if !snapshot.unreadable_bots.contains(name) {
+            registered(&snapshot, name)?;
+        }
         let users: Vec<_> = snapshot.sites.values().filter(|site| site.bot == *name).collect();
         if !users.is_empty() {
             let names: Vec<_> = users.iter().take(NAMED_SITES).map(|site| site.name.as_str()).collect();
@@ -127,6 +132,7 @@ impl Editor {
         turn.delete(Table::Bots, name.as_str()).await?;
         let mut next = Snapshot::clone(&snapshot);
         next.bots.remove(name);
+        next.unreadable_bots.remove(name);
         self.show(next);
         self.report(AdminChange::BotRemoved, name);
         turn.forget_capability(name).await;
@@ -244,8 +250,15 @@ impl Turn<'_> {
     }
 }
 
+fn unreadable(name: &BotName) -> ChangeError {
+    ChangeError::Conflict(format!("what is kept of the bot {name} cannot be read; remove it first"))
+}
+
 fn known<'a>(snapshot: &'a Snapshot, name: &BotName) -> Result<&'a Arc<Bot>, ChangeError> {
     let missing = || ChangeError::NotFound(format!("there is no bot {name}; add it, or look at the list"));
+    if snapshot.unreadable_bots.contains(name) {
+        return Err(unreadable(name));
+    }
     snapshot.bots.get(name).ok_or_else(missing)
 }
 

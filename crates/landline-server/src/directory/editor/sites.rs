@@ -40,6 +40,9 @@ impl Editor {
     ) -> Result<(Arc<Site>, SiteSecret), ChangeError> {
         let mut turn = self.turn().await?;
         let snapshot = self.snapshot();
+        if snapshot.unreadable_sites.contains(&name) {
+            return Err(unreadable(&name));
+        }
         if snapshot.sites.contains_key(&name) {
             return Err(ChangeError::Conflict(format!(
                 "there is a site {name} already; change it, or choose another name"
@@ -81,11 +84,14 @@ impl Editor {
     pub async fn remove_site(&self, name: &SiteName) -> Result<(), ChangeError> {
         let mut turn = self.turn().await?;
         let snapshot = self.snapshot();
-        let created = registered(&snapshot, name)?.created;
+        // Of one that cannot be read it is not known; nothing was issued for it since the start.
+        let unreadable = snapshot.unreadable_sites.contains(name);
+        let created = if unreadable { None } else { registered(&snapshot, name)?.created };
         turn.delete(Table::Sites, name.as_str()).await?;
         turn.state.removed = turn.state.removed.max(created);
         let mut next = Snapshot::clone(&snapshot);
         next.sites.remove(name);
+        next.unreadable_sites.remove(name);
         self.show(next);
         self.report(AdminChange::SiteRemoved, name);
         Ok(())
@@ -174,8 +180,15 @@ fn whole_seconds(moment: Timestamp) -> Timestamp {
     Timestamp::from_millis(moment.as_seconds().saturating_mul(1000))
 }
 
+fn unreadable(name: &SiteName) -> ChangeError {
+    ChangeError::Conflict(format!("what is kept of the site {name} cannot be read; remove it first"))
+}
+
 fn known<'a>(snapshot: &'a Snapshot, name: &SiteName) -> Result<&'a Arc<Site>, ChangeError> {
     let missing = || ChangeError::NotFound(format!("there is no site {name}; add it, or look at the list"));
+    if snapshot.unreadable_sites.contains(name) {
+        return Err(unreadable(name));
+    }
     snapshot.sites.get(name).ok_or_else(missing)
 }
 

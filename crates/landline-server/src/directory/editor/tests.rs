@@ -208,6 +208,33 @@ async fn a_removal_that_failed_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_left_out_and_can_be_removed() {
+    let world = World::new().await;
+    world.add("good").await.unwrap();
+    let (bot, site): (BotName, SiteName) = ("bad".parse().unwrap(), "bad".parse().unwrap());
+    for table in [Table::Bots, Table::Sites] {
+        let entry = Bytes::from_static(b"{\"version\":2}");
+        world.registry.store.put(table, "bad", entry, None).await.unwrap();
+    }
+    let world = World::over(Arc::clone(&world.registry)).await;
+    assert_eq!(world.bots(), ["good"]);
+    let refused = world.add("bad").await;
+    assert!(matches!(refused, Err(ChangeError::Conflict(why)) if why.contains("remove it first")));
+    // Everything is read again, and the change is made all the same.
+    world.registry.next(Fault::UnknownUndone);
+    world.add("lost").await.unwrap_err();
+    world.add("other").await.unwrap();
+    assert!(world.editor.snapshot().unreadable_bots.contains(&bot));
+
+    world.editor.remove_site(&site).await.unwrap();
+    world.editor.remove_bot(&bot).await.unwrap();
+
+    world.add("bad").await.unwrap();
+    world.editor.add_site(site, bot, SiteChange::default()).await.unwrap();
+    assert_eq!(world.written().await, ["bad", "good", "other"]);
+}
+
+#[tokio::test]
 async fn there_is_a_limit() {
     let world = World::new().await;
     for number in 0..crate::limits::MAX_BOTS {

@@ -577,3 +577,22 @@ async fn a_conversation_that_is_gone_takes_its_entries_along() {
     assert_eq!(world.disk.deliveries(DeliveryKind::Queued, None, 9).await.unwrap(), []);
     assert_eq!(world.conversations.outbox_lines(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_of_an_entry_that_is_gone_is_not_kept_for_the_one_in_its_place() {
+    for status in [200, 410] {
+        let (world, conversation) = begun("c").await;
+        world.bot.then([Behaviour::Slow(Duration::from_secs(10), status)]);
+        let gone = say(&world, &conversation, "one").await;
+        sleep(Duration::from_secs(1)).await;
+
+        world.conversations.delete(&conversation).await.unwrap();
+        world.start("c", Some("ann")).await;
+        let new = say(&world, &conversation, "two").await;
+        assert_eq!(gone, new, "the same place");
+        world.settle().await;
+
+        assert_eq!(tried(&world), ["one", "two"], "{status}");
+        assert_eq!(world.disk.deliveries(DeliveryKind::Parked, None, 9).await.unwrap(), []);
+    }
+}

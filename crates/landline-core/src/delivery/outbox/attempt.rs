@@ -83,11 +83,15 @@ impl Conversations {
         let is_invoke = answer::is_invoke(&activity);
         let mut tried = self.attempt(&topic, &bot, &id, activity).await;
         self.observer().delivery_finished(&tried.delivered, began.elapsed());
+        if topic.is_deleted() {
+            // What stands at this position now, if anything, is another entry, of a conversation that was begun anew.
+            return Ok(Next::Look);
+        }
         match self.outcome_of(&id, &bot, &entry, &tried) {
             None => {
                 self.observer().outbox_changed(OutboxChange::Delivered);
                 // Otherwise nothing can be kept of this conversation, and the bot would get the same again and again.
-                let kept = self.keep_delivered(&id).await;
+                let kept = self.keep_delivered(&topic, &id).await;
                 if let Some(events) = tried.events.take() {
                     self.take_queued_events(bot, id, is_invoke, events, tried.turn.take()).await;
                 }
@@ -279,8 +283,8 @@ impl Conversations {
 
     /// Takes the entry out of the outbox. Goes on until that is done: what the bot has taken is not to be given to it
     /// again as long as that can be helped. Tells whether it is done.
-    async fn keep_delivered(&self, id: &ActivityId) -> bool {
-        loop {
+    async fn keep_delivered(&self, topic: &Topic, id: &ActivityId) -> bool {
+        while !topic.is_deleted() {
             match self.store().set_delivery(&id.conversation, id.position, None).await {
                 Ok(()) | Err(AppendError::NotFound) => return true,
                 Err(AppendError::Damaged(damage)) => {
@@ -296,6 +300,7 @@ impl Conversations {
             }
             sleep(OUTBOX_STORE_PAUSE).await;
         }
+        true
     }
 
     /// Keeps what came of an attempt that failed, unless the entry was taken away meanwhile. Tells whether it is done.

@@ -40,10 +40,8 @@ fn campaign(mistake: &str, seed: u64) -> Outcome {
 
 fn run(plan: Plan) -> Outcome {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime
-        .block_on(async { timeout(WITHIN, campaign::run(&plan)).await })
-        .expect("the campaign ends")
-        .unwrap()
+    let ended = runtime.block_on(async { timeout(WITHIN, campaign::run(&plan)).await });
+    ended.unwrap_or_else(|_| panic!("not done within {WITHIN:?}")).unwrap()
 }
 
 /// The mistake is found, under each of these names.

@@ -1,6 +1,6 @@
 //! What is random, as an argument.
 
-use landline_protocol::ConversationId;
+use landline_protocol::{ConversationId, FileId};
 
 /// Gives bytes that nobody can guess (in production) or that a seed decides (in tests).
 pub trait Entropy: Send + Sync + 'static {
@@ -16,6 +16,17 @@ impl dyn Entropy {
             self.fill(&mut bytes);
             // One in 10^30 draws has too few usable bytes.
             if let Some(id) = ConversationId::from_random(&bytes) {
+                return id;
+            }
+        }
+    }
+
+    /// A new file id.
+    pub fn file_id(&self) -> FileId {
+        let mut bytes = [0; 2 * FileId::LENGTH];
+        loop {
+            self.fill(&mut bytes);
+            if let Some(id) = FileId::from_random(&bytes) {
                 return id;
             }
         }

@@ -24,11 +24,13 @@ use bytes::Bytes;
 use landline_protocol::{ConversationId, Position, Timestamp};
 use serde::{Deserialize, Serialize};
 
+mod blob;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod delivery_state;
 pub mod memory;
 
+pub use self::blob::{BlobKey, BlobRead, BlobStore, BlobWriter, ListedBlob, View, WriterFuture};
 pub use self::delivery_state::{DeliveryKind, DeliveryState, ListedDelivery, Parked, Queued};
 
 /// A boxed future, so that engines are trait objects.

@@ -84,6 +84,11 @@ plain_id! {
     BotName, "bot name"
 }
 
+plain_id! {
+    /// Names a file within its conversation; unguessable.
+    FileId, "file id"
+}
+
 /// ASCII letters, digits, `-` and `_`: safe in a path, a key on disk and a log line.
 fn check_plain(what: &'static str, text: &str) -> Result<(), InvalidId> {
     if text.is_empty() {
@@ -100,22 +105,40 @@ fn check_plain(what: &'static str, text: &str) -> Result<(), InvalidId> {
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-impl ConversationId {
-    /// How many characters a conversation id made here has: 22 of 62 letters are 131 bits.
-    pub const LENGTH: usize = 22;
+/// How many characters an id made here has: 22 of 62 letters are 131 bits.
+const RANDOM_LENGTH: usize = 22;
 
-    /// Makes an id of random bytes; `None` when the bytes do not suffice.
-    ///
-    /// A byte of 248 or more is skipped, so that every character is equally likely; hand in
-    /// twice [`Self::LENGTH`] bytes and call again with new ones in the rare case that this was too few.
+/// Makes an id of random bytes; `None` when the bytes do not suffice.
+///
+/// A byte of 248 or more is skipped, so that every character is equally likely.
+fn random_text(bytes: &[u8]) -> Option<Box<str>> {
+    let text: String = bytes
+        .iter()
+        .filter(|b| **b < 248)
+        .take(RANDOM_LENGTH)
+        .map(|b| char::from(ALPHABET[usize::from(b % 62)]))
+        .collect();
+    (text.len() == RANDOM_LENGTH).then(|| text.into())
+}
+
+impl ConversationId {
+    /// How many characters a conversation id made here has.
+    pub const LENGTH: usize = RANDOM_LENGTH;
+
+    /// Makes an id of random bytes; `None` when the bytes do not suffice: hand in twice [`Self::LENGTH`] bytes and call
+    /// again with new ones in the rare case that this was too few.
     pub fn from_random(bytes: &[u8]) -> Option<Self> {
-        let text: String = bytes
-            .iter()
-            .filter(|b| **b < 248)
-            .take(Self::LENGTH)
-            .map(|b| char::from(ALPHABET[usize::from(b % 62)]))
-            .collect();
-        (text.len() == Self::LENGTH).then(|| Self(text.into()))
+        random_text(bytes).map(Self)
+    }
+}
+
+impl FileId {
+    /// How many characters a file id has.
+    pub const LENGTH: usize = RANDOM_LENGTH;
+
+    /// As [`ConversationId::from_random`].
+    pub fn from_random(bytes: &[u8]) -> Option<Self> {
+        random_text(bytes).map(Self)
     }
 }
 

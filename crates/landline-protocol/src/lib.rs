@@ -29,7 +29,7 @@ pub use connector_bodies::{
     PagedMembersBody,
 };
 pub use error::{ErrorBody, ErrorCode};
-pub use ids::{ActivityId, BotName, ConversationId, InvalidId, SiteName, UserId};
+pub use ids::{ActivityId, BotName, ConversationId, FileId, InvalidId, SiteName, UserId};
 pub use json_scan::{JsonError, MAX_JSON_DEPTH};
 pub use position::{InvalidWatermark, Position, Watermark};
 pub use raw_object::RawObject;

@@ -13,6 +13,7 @@ mod create;
 mod delivery;
 mod entropy;
 mod facts;
+pub mod files;
 mod follow;
 mod history;
 mod hub;

@@ -14,6 +14,7 @@
 )]
 
 pub mod appending;
+pub mod blobs;
 pub mod deliveries;
 pub mod durability;
 pub mod forgetting;

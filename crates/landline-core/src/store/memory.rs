@@ -12,6 +12,7 @@
 //!
 //! Not here: anything on disk (`landline-store-embedded`).
 
+mod blobs;
 mod entries;
 mod log;
 
@@ -24,6 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use landline_protocol::{ConversationId, Position};
 
+pub use self::blobs::MemoryBlobs;
 use self::entries::Entries;
 use self::log::Log;
 use super::{

@@ -141,9 +141,9 @@ fn change(body: &mut Fields) -> Result<BotChange, ApiError> {
         Given::Null => Some(None),
         Given::Value(mut body) => {
             let change = OutgoingChange {
-                token_url: body.text("tokenUrl", fields::endpoint)?.value(),
+                token_url: body.text("tokenUrl", fields::endpoint)?.nullable(),
                 client_secret: body.text("clientSecret", fields::client_secret)?.value(),
-                scope: body.text("scope", fields::scope)?.value(),
+                scope: body.text("scope", fields::scope)?.nullable(),
             };
             body.done()?;
             Some(Some(change))

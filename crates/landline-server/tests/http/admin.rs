@@ -139,6 +139,9 @@ async fn a_bot_from_its_beginning_to_its_end() {
     let change = json!({"outgoing": {"tokenUrl": "http://127.0.0.1:9/", "clientSecret": "canary~2"}});
     let changed = server.admin(Method::PATCH, "/bots/new").json(&change).send().await.expect(200).json();
     assert_eq!(changed["bot"]["outgoing"], json!({"tokenUrl": "http://127.0.0.1:9/", "scope": "s"}));
+    let change = json!({"outgoing": {"scope": null}});
+    let changed = server.admin(Method::PATCH, "/bots/new").json(&change).send().await.expect(200).json();
+    assert_eq!(changed["bot"]["outgoing"]["scope"], "other/.default", "null is the default");
 
     let second = server.admin(Method::POST, "/bots/new/credentials").send().await.expect(201);
     assert_eq!(second.json()["slot"], 2);

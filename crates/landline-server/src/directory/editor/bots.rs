@@ -46,15 +46,15 @@ pub enum AppIdChange {
     Is(Arc<str>),
 }
 
-/// What is to be different about outgoing credentials; what is `None` stays, or is as by default.
+/// What is to be different about outgoing credentials; what is `None` stays. `Some(None)` is the default.
 #[derive(Clone, Debug, Default)]
 pub struct OutgoingChange {
     /// The token endpoint.
-    pub token_url: Option<Url>,
+    pub token_url: Option<Option<Url>>,
     /// The secret there; needed where there was none, and with another token endpoint.
     pub client_secret: Option<Hidden>,
     /// What is asked for.
-    pub scope: Option<String>,
+    pub scope: Option<Option<String>>,
 }
 
 impl Editor {
@@ -324,9 +324,9 @@ fn set_app_id(entry: &mut BotEntry, app_id: Option<Arc<str>>) {
 fn changed_outgoing(entry: &BotEntry, change: OutgoingChange) -> Result<OutgoingCredentials, ChangeError> {
     let old = entry.outgoing.as_deref();
     let token_url = match (change.token_url, old) {
-        (Some(url), _) => url,
+        (Some(Some(url)), _) => url,
         (None, Some(old)) => old.token_url.clone(),
-        (None, None) => fields::endpoint(DEFAULT_TOKEN_URL).map_err(ChangeError::Bad)?,
+        (Some(None), _) | (None, None) => fields::endpoint(DEFAULT_TOKEN_URL).map_err(ChangeError::Bad)?,
     };
     // A secret that was given for one address is never shown to another: whoever may change a bot may not read it.
     let kept = old.filter(|old| old.token_url == token_url).map(|old| old.client_secret.clone());
@@ -336,8 +336,8 @@ fn changed_outgoing(entry: &BotEntry, change: OutgoingChange) -> Result<Outgoing
         )
     })?;
     let app_id = entry.app_id.as_deref().ok_or_else(no_app_id)?;
-    let scope =
-        change.scope.or_else(|| old.map(|old| old.scope.clone())).unwrap_or_else(|| default_scope(app_id));
+    let scope = change.scope.unwrap_or_else(|| old.map(|old| old.scope.clone()));
+    let scope = scope.unwrap_or_else(|| default_scope(app_id));
     Ok(OutgoingCredentials { token_url, client_secret, scope })
 }
 

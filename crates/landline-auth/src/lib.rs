@@ -1,4 +1,4 @@
-//! Who may do what: site secrets, conversation tokens, stream tickets, trusted origins; and the trust between this
+//! Who may do what: site secrets, conversation tokens, stream tickets, links to files, trusted origins; and the trust between this
 //! server and bots: identity keys, what bots are shown, and what they show.
 //!
 //! Pure: the moment is an argument (`now`), random bytes are arguments, and nothing here reads a
@@ -15,6 +15,7 @@ mod bearer;
 mod bot_token;
 mod channel_token;
 mod client_token;
+mod file_link;
 mod identity_keys;
 mod jwks;
 mod jwt;
@@ -41,15 +42,16 @@ pub use bearer::{BearerError, bearer};
 pub use bot_token::{BotIdentity, BotTokenError, TrustedIssuer, verify_bot_token};
 pub use channel_token::ChannelToken;
 pub use client_token::{ClientToken, TokenUser};
+pub use file_link::{FileLinkError, FileLinkKeys, LOGGED_FILE, LinkSignature, LinkedFile, escaped_file_name};
 pub use identity_keys::{IdentityKey, IdentityKeys, IdentityKeysError, KeyState};
 pub use jwks::{InvalidJwks, JwkSet, PublishedKeys};
 pub use jwt::{SignError, TokenError};
 pub use key_ring::{KeyRing, KeyRingError, TokenKey};
 pub use limits::{
-    ACCESS_TOKEN_LIFE, BOT_TOKEN_LEEWAY, CHANNEL_TOKEN_LIFE, IDENTITY_KEY_BITS, IDENTITY_PUBLISH_AFTER,
-    IDENTITY_PUBLISH_AHEAD, MAX_BEARER_BYTES, MAX_IDENTITY_KEYS, MAX_JWKS_KEYS, MAX_SEALED_BYTES,
-    MAX_SECRET_CHARS, MAX_TOKEN_BYTES, MAX_TOKEN_KEYS, MIN_SECRET_CHARS, NOT_BEFORE_LEEWAY,
-    STREAM_TICKET_TTL,
+    ACCESS_TOKEN_LIFE, BOT_TOKEN_LEEWAY, CHANNEL_TOKEN_LIFE, FILE_LINK_DAY_SECONDS, FILE_LINK_EXTRA_SECONDS,
+    IDENTITY_KEY_BITS, IDENTITY_PUBLISH_AFTER, IDENTITY_PUBLISH_AHEAD, MAX_BEARER_BYTES, MAX_IDENTITY_KEYS,
+    MAX_JWKS_KEYS, MAX_SEALED_BYTES, MAX_SECRET_CHARS, MAX_TOKEN_BYTES, MAX_TOKEN_KEYS, MIN_SECRET_CHARS,
+    NOT_BEFORE_LEEWAY, STREAM_TICKET_TTL,
 };
 pub use openid::{DEFAULT_CHANNEL_ISSUER, OpenIdMetadata};
 pub use origin::{is_origin, origin_allowed};

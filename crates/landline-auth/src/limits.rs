@@ -34,6 +34,12 @@ pub const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(60);
 /// Source: Direct Line 3.0, "Reconnect to a conversation": connect within 60 seconds, or ask for a new URL.
 pub const STREAM_TICKET_TTL: Duration = Duration::from_secs(60);
 
+/// For how many seconds a link to a file stays the same text, so that whoever polls twice reads the same: a day.
+pub const FILE_LINK_DAY_SECONDS: i64 = 24 * 3600;
+
+/// For how many seconds a link works after the end of the day on which it was made.
+pub const FILE_LINK_EXTRA_SECONDS: i64 = 24 * 3600;
+
 /// How many bits a key has that signs what bots are shown. All SDKs take it, and a signature costs about a millisecond.
 pub const IDENTITY_KEY_BITS: usize = 2048;
 

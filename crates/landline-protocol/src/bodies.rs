@@ -24,6 +24,9 @@ pub enum RequestBodyError {
     /// `user` is there without an `id`.
     #[error("the property \"user.id\" is required where \"user\" is given")]
     MissingUserId,
+    /// A property without which nothing can be done is absent.
+    #[error("the property {0:?} is required")]
+    Missing(&'static str),
     /// A value of the wrong kind, or out of its range.
     #[error("the property {property:?} {problem}")]
     Bad {

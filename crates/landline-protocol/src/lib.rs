@@ -8,6 +8,7 @@
 
 mod activity;
 mod activity_set;
+mod attachment_bodies;
 mod bodies;
 mod connector_bodies;
 mod error;
@@ -20,6 +21,7 @@ mod timestamp;
 
 pub use activity::{Activity, ActivityError, BotRecipient};
 pub use activity_set::ActivitySet;
+pub use attachment_bodies::{AttachmentInfoBody, AttachmentUpload, AttachmentViewBody};
 pub use bodies::{
     BotActivities, ChannelAccount, ConversationBody, RequestBodyError, ResourceResponse, StartRequest,
     TokenBody, TokenRequest,

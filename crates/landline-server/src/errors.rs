@@ -119,7 +119,9 @@ impl From<RequestBodyError> for ApiError {
         match error {
             RequestBodyError::Json(_) => Self::malformed_data(error.to_string()),
             RequestBodyError::Activity(error) => error.into(),
-            RequestBodyError::MissingUserId => Self::missing_property(error.to_string()),
+            RequestBodyError::MissingUserId | RequestBodyError::Missing(_) => {
+                Self::missing_property(error.to_string())
+            }
             RequestBodyError::Bad { .. } => Self::bad_argument(error.to_string()),
         }
     }

@@ -6,6 +6,6 @@ pub mod metrics;
 mod process;
 
 pub use metrics::{
-    ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, KeysFetched, Metrics, OutboxEvent,
+    ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, FileRefused, KeysFetched, Metrics, OutboxEvent,
     SocketClosed, StreamedAnswerEnd, TokenWay,
 };

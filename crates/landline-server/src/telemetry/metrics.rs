@@ -3,227 +3,33 @@
 //! Invariant: the number of series is bounded. Labels come from enums, from route templates (never from paths, which
 //! hold ids and secrets) and from status codes.
 //!
+//! Where to look: what is told apart (`labels`), files (`files`), everything else here.
+//!
 //! Not here: the page that shows them (`admin_api`).
+
+mod files;
+mod labels;
 
 use std::fmt;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::files::FileMetrics;
+pub use self::labels::{
+    ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, FileRefused, KeysFetched, OutboxEvent,
+    SocketClosed, StreamedAnswerEnd, TokenWay,
+};
+use self::labels::{
+    AnswerEndLabels, BotRefusedLabels, ChangeLabels, ClosedLabels, KeysFetchedLabels, OriginLabels,
+    OutboxLabels, OutcomeLabels, RequestLabels, RouteLabels, TokenLabels,
+};
 use super::process::ProcessCollector;
-
-/// Who sent an activity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum ActivityOrigin {
-    /// Through the client API.
-    Client,
-    /// Through the Connector API, or in the bot's answer.
-    Bot,
-}
-
-/// Why a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum SocketClosed {
-    /// The client closed it, or its line broke.
-    Client,
-    /// The client answered no ping.
-    Silent,
-    /// The client took its frames too slowly.
-    Slow,
-    /// One socket too many on the conversation.
-    Collision,
-    /// The server is shutting down.
-    Shutdown,
-    /// The log could not be read.
-    Store,
-    /// Its site was removed.
-    Removed,
-}
-
-/// How an attempt to bring an activity to the bot ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum DeliveryOutcome {
-    /// The bot took it (2xx).
-    Accepted,
-    /// The bot answered with another status.
-    Refused,
-    /// Provably nothing reached the bot.
-    NotReached,
-    /// No answer in time.
-    TimedOut,
-    /// The line broke, or the answer was no answer.
-    Broken,
-}
-
-/// What happened to an entry of the outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum OutboxEvent {
-    /// It was made.
-    Queued,
-    /// The bot took it.
-    Delivered,
-    /// An attempt failed; there will be another.
-    Failed,
-    /// It was given up.
-    Parked,
-    /// Somebody asked to try it again.
-    Retried,
-    /// Somebody took it away.
-    Dropped,
-}
-
-/// Why a call of a bot to the Connector API was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum BotRefused {
-    /// No token.
-    Absent,
-    /// What was shown is no token.
-    Malformed,
-    /// Of an issuer that is not trusted.
-    Issuer,
-    /// Signed with a key that its issuer does not publish.
-    UnknownKey,
-    /// Its signature is wrong.
-    Signature,
-    /// Its time is over.
-    Expired,
-    /// Its time has not come.
-    NotYetValid,
-    /// It is for another service.
-    Audience,
-    /// It is valid, and of no bot that is configured.
-    UnknownBot,
-    /// The unguessable segment of the path is none of a bot without an app id.
-    Capability,
-}
-
-/// How a bot asked for a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum TokenWay {
-    /// As in an App Service.
-    ManagedIdentity,
-    /// By OAuth 2.
-    ClientCredentials,
-}
-
-/// What came of fetching the keys of a trusted issuer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum KeysFetched {
-    /// They are in use.
-    Good,
-    /// Nothing of use came; what was known before is still in use.
-    Failed,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KeysFetchedLabels {
-    outcome: KeysFetched,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TokenLabels {
-    way: TokenWay,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct BotRefusedLabels {
-    reason: BotRefused,
-}
-
-/// What was changed by the admin API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum AdminChange {
-    /// A bot.
-    BotAdded,
-    /// Settings of a bot.
-    BotChanged,
-    /// A bot.
-    BotRemoved,
-    /// A credential of a bot.
-    CredentialAdded,
-    /// A credential of a bot.
-    CredentialRemoved,
-    /// The unguessable part of a bot's `serviceUrl`.
-    CapabilityReplaced,
-    /// A site.
-    SiteAdded,
-    /// Settings of a site.
-    SiteChanged,
-    /// A site.
-    SiteRemoved,
-    /// A secret of a site.
-    SecretAdded,
-    /// A secret of a site.
-    SecretRemoved,
-    /// The key that signs what bots are shown.
-    IdentityKeyRotated,
-    /// The key that signs tokens and tickets.
-    TokenKeyRotated,
-    /// What was given up, or waits, is tried again.
-    OutboxRetried,
-    /// What was given up, or waits, is taken away.
-    OutboxDropped,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ChangeLabels {
-    change: AdminChange,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutboxLabels {
-    event: OutboxEvent,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    route: String,
-    status: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabels {
-    route: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OriginLabels {
-    from: ActivityOrigin,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ClosedLabels {
-    reason: SocketClosed,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: DeliveryOutcome,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AnswerEndLabels {
-    end: StreamedAnswerEnd,
-}
-
-/// How an answer of a bot that went on as a stream of events has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum StreamedAnswerEnd {
-    /// The bot said all.
-    Complete,
-    /// It broke off, or could not be read.
-    Broken,
-    /// What came could not be logged.
-    NotLogged,
-    /// The server stopped.
-    Stopped,
-}
 
 /// From half a millisecond to half a minute: appends sit at the low end, waiting for a bot at the high one.
 const LATENCY_BUCKETS: [f64; 15] =
@@ -256,6 +62,7 @@ pub struct Metrics {
     bots: Gauge,
     sites: Gauge,
     admin_changes: Family<ChangeLabels, Counter>,
+    files: FileMetrics,
 }
 
 impl Default for Metrics {
@@ -295,6 +102,7 @@ impl Metrics {
             bots: Gauge::default(),
             sites: Gauge::default(),
             admin_changes: Family::default(),
+            files: FileMetrics::default(),
         };
         metrics.register();
         metrics
@@ -370,6 +178,7 @@ impl Metrics {
         registry.register("bots", "Bots that there are", self.bots.clone());
         registry.register("sites", "Sites that there are", self.sites.clone());
         registry.register("admin_changes", "Changes by the admin API, by kind", self.admin_changes.clone());
+        self.files.register(registry);
     }
 
     /// A request was answered. The route is the template, or `unmatched`.
@@ -489,77 +298,4 @@ impl Drop for ConnectionGuard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn assert_line(page: &str, line: &str) {
-        assert!(page.lines().any(|l| l == line), "{line:?} is missing from:\n{page}");
-    }
-
-    #[test]
-    fn events_are_counted_under_their_names() {
-        let metrics = Metrics::new();
-
-        metrics.request_finished("/v3/directline/conversations", 201, Duration::from_millis(3));
-        metrics.streamed_answer_ended(StreamedAnswerEnd::Broken);
-        metrics.activity_accepted(ActivityOrigin::Client);
-        metrics.activity_accepted(ActivityOrigin::Client);
-        metrics.append_committed(Duration::from_micros(700));
-        metrics.socket_opened();
-        metrics.socket_opened();
-        metrics.socket_closed(SocketClosed::Collision);
-        metrics.delivery_finished(DeliveryOutcome::NotReached, Duration::from_secs(1));
-        metrics.outbox_changed(OutboxEvent::Parked);
-        metrics.outbox_conversations(3);
-        metrics.poll_held();
-        metrics.bot_refused(BotRefused::Expired);
-        metrics.issuer_keys_fetched(KeysFetched::Failed);
-        metrics.token_issued(TokenWay::ManagedIdentity);
-        metrics.token_refused(TokenWay::ClientCredentials);
-        metrics.directory_holds(3, 2);
-        metrics.admin_changed(AdminChange::SecretAdded);
-
-        let page = metrics.render().unwrap();
-        assert_line(&page, r#"landline_requests_total{route="/v3/directline/conversations",status="201"} 1"#);
-        assert_line(&page, r#"landline_bot_streamed_answers_total{end="Broken"} 1"#);
-        assert_line(&page, r#"landline_activities_total{from="Client"} 2"#);
-        assert_line(&page, r#"landline_append_duration_seconds_bucket{le="0.001"} 1"#);
-        assert_line(&page, r#"landline_append_duration_seconds_bucket{le="0.0005"} 0"#);
-        assert_line(&page, "landline_sockets 1");
-        assert_line(&page, r#"landline_sockets_closed_total{reason="Collision"} 1"#);
-        assert_line(&page, r#"landline_deliveries_total{outcome="NotReached"} 1"#);
-        assert_line(&page, r#"landline_outbox_events_total{event="Parked"} 1"#);
-        assert_line(&page, "landline_outbox_conversations 3");
-        assert_line(&page, "landline_polls_held_total 1");
-        assert_line(&page, r#"landline_bots_refused_total{reason="Expired"} 1"#);
-        assert_line(&page, r#"landline_issuer_keys_fetched_total{outcome="Failed"} 1"#);
-        assert_line(&page, r#"landline_bot_tokens_issued_total{way="ManagedIdentity"} 1"#);
-        assert_line(&page, r#"landline_bot_tokens_refused_total{way="ClientCredentials"} 1"#);
-        assert_line(&page, "landline_bots 3");
-        assert_line(&page, "landline_sites 2");
-        assert_line(&page, r#"landline_admin_changes_total{change="SecretAdded"} 1"#);
-        assert_line(&page, "# EOF");
-    }
-
-    #[test]
-    fn a_connection_counts_for_as_long_as_its_guard_lives() {
-        let metrics = Metrics::new();
-        let guard = metrics.connection_opened();
-        assert_line(&metrics.render().unwrap(), "landline_connections 1");
-        drop(guard);
-        assert_line(&metrics.render().unwrap(), "landline_connections 0");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_process_shows_its_memory_and_descriptors() {
-        let page = Metrics::new().render().unwrap();
-        for name in ["process_resident_memory_bytes ", "process_open_fds "] {
-            let line =
-                page.lines().find(|l| l.starts_with(name)).unwrap_or_else(|| panic!("no {name}in:\n{page}"));
-            let value: f64 = line[name.len()..].parse().unwrap();
-            assert!(value > 0.0, "{line}");
-        }
-    }
-}
+mod tests;

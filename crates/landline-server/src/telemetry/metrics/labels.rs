@@ -1,0 +1,238 @@
+//! By what the metrics are told apart. Every value is one of a few: of an enum, a route template, or a status.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+
+/// Who sent an activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum ActivityOrigin {
+    /// Through the client API.
+    Client,
+    /// Through the Connector API, or in the bot's answer.
+    Bot,
+}
+
+/// Why a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum SocketClosed {
+    /// The client closed it, or its line broke.
+    Client,
+    /// The client answered no ping.
+    Silent,
+    /// The client took its frames too slowly.
+    Slow,
+    /// One socket too many on the conversation.
+    Collision,
+    /// The server is shutting down.
+    Shutdown,
+    /// The log could not be read.
+    Store,
+    /// Its site was removed.
+    Removed,
+}
+
+/// How an attempt to bring an activity to the bot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum DeliveryOutcome {
+    /// The bot took it (2xx).
+    Accepted,
+    /// The bot answered with another status.
+    Refused,
+    /// Provably nothing reached the bot.
+    NotReached,
+    /// No answer in time.
+    TimedOut,
+    /// The line broke, or the answer was no answer.
+    Broken,
+}
+
+/// What happened to an entry of the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum OutboxEvent {
+    /// It was made.
+    Queued,
+    /// The bot took it.
+    Delivered,
+    /// An attempt failed; there will be another.
+    Failed,
+    /// It was given up.
+    Parked,
+    /// Somebody asked to try it again.
+    Retried,
+    /// Somebody took it away.
+    Dropped,
+}
+
+/// Why a call of a bot to the Connector API was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum BotRefused {
+    /// No token.
+    Absent,
+    /// What was shown is no token.
+    Malformed,
+    /// Of an issuer that is not trusted.
+    Issuer,
+    /// Signed with a key that its issuer does not publish.
+    UnknownKey,
+    /// Its signature is wrong.
+    Signature,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is for another service.
+    Audience,
+    /// It is valid, and of no bot that is configured.
+    UnknownBot,
+    /// The unguessable segment of the path is none of a bot without an app id.
+    Capability,
+}
+
+/// How a bot asked for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum TokenWay {
+    /// As in an App Service.
+    ManagedIdentity,
+    /// By OAuth 2.
+    ClientCredentials,
+}
+
+/// What came of fetching the keys of a trusted issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum KeysFetched {
+    /// They are in use.
+    Good,
+    /// Nothing of use came; what was known before is still in use.
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct KeysFetchedLabels {
+    pub(super) outcome: KeysFetched,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct TokenLabels {
+    pub(super) way: TokenWay,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct BotRefusedLabels {
+    pub(super) reason: BotRefused,
+}
+
+/// What was changed by the admin API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum AdminChange {
+    /// A bot.
+    BotAdded,
+    /// Settings of a bot.
+    BotChanged,
+    /// A bot.
+    BotRemoved,
+    /// A credential of a bot.
+    CredentialAdded,
+    /// A credential of a bot.
+    CredentialRemoved,
+    /// The unguessable part of a bot's `serviceUrl`.
+    CapabilityReplaced,
+    /// A site.
+    SiteAdded,
+    /// Settings of a site.
+    SiteChanged,
+    /// A site.
+    SiteRemoved,
+    /// A secret of a site.
+    SecretAdded,
+    /// A secret of a site.
+    SecretRemoved,
+    /// The key that signs what bots are shown.
+    IdentityKeyRotated,
+    /// The key that signs tokens and tickets.
+    TokenKeyRotated,
+    /// What was given up, or waits, is tried again.
+    OutboxRetried,
+    /// What was given up, or waits, is taken away.
+    OutboxDropped,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ChangeLabels {
+    pub(super) change: AdminChange,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OutboxLabels {
+    pub(super) event: OutboxEvent,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RequestLabels {
+    pub(super) route: String,
+    pub(super) status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RouteLabels {
+    pub(super) route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OriginLabels {
+    pub(super) from: ActivityOrigin,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ClosedLabels {
+    pub(super) reason: SocketClosed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OutcomeLabels {
+    pub(super) outcome: DeliveryOutcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct AnswerEndLabels {
+    pub(super) end: StreamedAnswerEnd,
+}
+
+/// How an answer of a bot that went on as a stream of events has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum StreamedAnswerEnd {
+    /// The bot said all.
+    Complete,
+    /// It broke off, or could not be read.
+    Broken,
+    /// What came could not be logged.
+    NotLogged,
+    /// The server stopped.
+    Stopped,
+}
+
+/// Why a file was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum FileRefused {
+    /// It is larger than a file may be.
+    TooBig,
+    /// Its conversation has no room for it.
+    ConversationQuota,
+    /// Its site has no room for it.
+    SiteQuota,
+    /// More files than one upload may hold.
+    TooMany,
+    /// What was sent is no upload that can be read.
+    Malformed,
+    /// It broke off, or took too long.
+    BrokenOff,
+    /// There was no memory for it in time.
+    Busy,
+    /// It was read, and the activity that came with it was refused.
+    Activity,
+    /// The store could not take it.
+    Store,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct FileRefusedLabels {
+    pub(super) reason: FileRefused,
+}

@@ -6,10 +6,15 @@ import { after, before, describe, it } from 'node:test';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { botKinds, startBot } from '../lib/bots.mjs';
+import { measured, oddFile, picture, textFile, thumbnail } from '../lib/files.mjs';
 import { until } from '../lib/wait.mjs';
 
 const success = { 'botbuilder-js': 200, 'agents-js': 200, 'botbuilder-python': 201, 'agents-python': 202 };
 const canBeAskedForMembers = kind => kind !== 'agents-js';
+const canDownloadSignedOut = kind => kind === 'agents-python';
+const files = [picture, textFile, oddFile];
+/** Base64, or for agents-js what JSON makes of a Buffer and of a Uint8Array. */
+const bytesOf = uploaded => (typeof uploaded === 'string' ? Buffer.from(uploaded, 'base64') : Buffer.from(uploaded.data ?? Object.values(uploaded)));
 
 /** What the few lines of Connector say. Ids of activities count up; the conversation has two pages of members. */
 let given = 0;
@@ -22,8 +27,16 @@ function connectorAnswer(method, { pathname, searchParams }) {
   if (pathname.endsWith('/v3/conversations')) {
     return method === 'POST' ? [201, { id: 'new', serviceUrl: 'http://connector/' }] : [200, { conversations: [{ id: 'c', members: [] }] }];
   }
+  if (pathname.endsWith('/v3/attachments/c.f')) {
+    return [200, { name: 'kept.png', type: 'image/png', views: [['original', picture], ['thumbnail', thumbnail]].map(([viewId, { bytes }]) => ({ viewId, size: bytes.length })) }];
+  }
+  if (pathname.endsWith('/attachments')) return [200, { id: 'c.f' }];
   return [200, { id: `c|${++given}` }];
 }
+
+/** Bytes where links of files lead: those that a user sent, and the views of what the bot uploaded. */
+const bytesAt = ({ pathname }) =>
+  ({ original: picture, thumbnail })[pathname.split('/v3/attachments/c.f/views/')[1]] ?? files[pathname.split('/files/')[1]];
 
 for (const kind of botKinds) {
   describe(`the bot on ${kind}`, { timeout: 60_000 }, () => {
@@ -34,7 +47,13 @@ for (const kind of botKinds) {
       connector = createServer(async (request, response) => {
         const chunks = [];
         for await (const chunk of request) chunks.push(chunk);
-        const [status, answer] = connectorAnswer(request.method, new URL(request.url, 'http://connector'));
+        const url = new URL(request.url, 'http://connector');
+        const file = bytesAt(url);
+        if (file) {
+          asked.push(`${request.method} ${url.pathname}`);
+          return response.writeHead(200, { 'content-type': file.type }).end(file.bytes);
+        }
+        const [status, answer] = connectorAnswer(request.method, url);
         const said = chunks.length > 0 && JSON.parse(Buffer.concat(chunks));
         if (said) saying.push(said);
         asked.push(`${request.method} ${decodeURIComponent(request.url).replace('/connector/x/v3/', '')}`);
@@ -143,6 +162,38 @@ for (const kind of botKinds) {
       const [history, answer] = await turn({ type: 'message', text: 'upload' });
       assert.deepEqual(history.activities.map(a => [a.from.id, a.text]), [['anna', 'Old question'], ['main', 'Old answer']]);
       assert.equal(answer.text, 'Uploaded');
+    });
+
+    it('gets every file by its link, and says what came', async () => {
+      const origin = `http://localhost:${connector.address().port}`;
+      const attachments = files.map(({ name, type }, i) => ({ name, contentType: type, contentUrl: `${origin}/files/${i}` }));
+      const [answer] = await turn({ type: 'message', text: 'three files', attachments });
+      assert.equal(answer.textFormat, 'plain');
+      assert.deepEqual(JSON.parse(answer.text.replace(/^Files: /, '')), files.map(file => ({ name: file.name, contentType: file.type, ...measured(file.bytes) })));
+      if (!canDownloadSignedOut(kind)) return;
+      const [downloaded] = await turn({ type: 'message', text: 'download', attachments });
+      assert.deepEqual(JSON.parse(downloaded.text.replace(/^Downloaded: /, '')), files.map(file => measured(file.bytes)));
+    });
+
+    it('uploads a picture, shows it by its views, and asks for it', async () => {
+      const [upload, shown, kept] = await turn({ type: 'message', text: 'picture' });
+      assert.deepEqual([upload.name, upload.type], ['picture.png', 'image/png']);
+      for (const [key, { bytes }] of [['originalBase64', picture], ['thumbnailBase64', thumbnail]]) assert.deepEqual(bytesOf(upload[key]), bytes);
+      const view = name => `http://127.0.0.1:${connector.address().port}/connector/x/v3/attachments/c.f/views/${name}`;
+      assert.deepEqual(
+        shown.attachments.map(a => [a.name, a.contentUrl, a.thumbnailUrl]),
+        [['picture.png', view('original'), view('thumbnail')], ['picture.png', view('original'), undefined], [undefined, undefined, undefined]]
+      );
+      assert.equal(shown.attachments[2].content.images[0].url, view('original'));
+      assert.deepEqual(JSON.parse(kept.text.replace(/^Kept: /, '')), {
+        name: 'kept.png', type: 'image/png',
+        views: [['original', picture], ['thumbnail', thumbnail]].map(([viewId, { bytes }]) => ({ said: bytes.length, viewId, ...measured(bytes) }))
+      });
+    });
+
+    it('shows a picture that is in the activity itself', async () => {
+      const [answer] = await turn({ type: 'message', text: 'inline' });
+      assert.equal(answer.attachments[0].contentUrl, `data:image/png;base64,${picture.bytes.toString('base64')}`);
     });
 
     it('answers an invoke in the response', async () => {

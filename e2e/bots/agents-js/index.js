@@ -1,6 +1,9 @@
 // The feature bot (see ../README.md) on `@microsoft/agents-hosting`.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import express from 'express';
-import { ActivityHandler, CardFactory, CloudAdapter, MessageFactory, authorizeJWT, loadAuthConfigFromEnv } from '@microsoft/agents-hosting';
+import { ActivityHandler, AttachmentDownloader, CardFactory, CloudAdapter, MessageFactory, authorizeJWT, loadAuthConfigFromEnv } from '@microsoft/agents-hosting';
 import { ActionTypes, Activity, ActivityTypes } from '@microsoft/agents-activity';
 
 const authConfig = loadAuthConfigFromEnv();
@@ -71,8 +74,52 @@ async function conversationsOf(context) {
   return found.sort().join(',');
 }
 
+const [picture, thumbnail] = ['picture.png', 'thumbnail.png'].map(name => readFileSync(new URL(`../${name}`, import.meta.url)));
+const measured = bytes => ({ sha256: createHash('sha256').update(bytes).digest('hex'), size: bytes.length });
+
+/** Gets each file from where its link leads, and says what came. */
+async function filesOf(attachments) {
+  const files = [];
+  for (const { name, contentType, contentUrl } of attachments) {
+    const response = await fetch(contentUrl);
+    if (!response.ok) throw new Error(`${contentUrl}: ${response.status}`);
+    files.push({ contentType, name, ...measured(Buffer.from(await response.arrayBuffer())) });
+  }
+  return files;
+}
+
+/** The same with the SDK's own means: it takes http for localhost only, and shows the bot's token if there is one. */
+const downloaded = async context => (await new AttachmentDownloader().downloadFiles(context)).map(({ content }) => measured(content));
+
+/** Uploads a picture, shows it in every way there is, then says what the Connector knows of it. */
+async function showPicture(context) {
+  const { conversation, serviceUrl } = context.activity;
+  const { id } = await connector(context).uploadAttachment(conversation.id, {
+    name: 'picture.png', type: 'image/png', originalBase64: picture, thumbnailBase64: new Uint8Array(thumbnail)
+  });
+  const view = name => `${serviceUrl}${serviceUrl.endsWith('/') ? '' : '/'}v3/attachments/${encodeURI(id)}/views/${name}`;
+  const attachment = { name: 'picture.png', contentType: 'image/png', contentUrl: view('original') };
+  const card = CardFactory.heroCard('A card with it', [view('original')]);
+  await context.sendActivity(Activity.fromObject({
+    type: ActivityTypes.Message, text: 'A picture', attachments: [{ ...attachment, thumbnailUrl: view('thumbnail') }, attachment, card]
+  }));
+  const { name, type, views } = await connector(context).getAttachmentInfo(id);
+  const read = async viewId => measured(await buffer(await connector(context).getAttachment(id, viewId)));
+  const kept = await Promise.all(views.map(async ({ viewId, size }) => ({ said: size, viewId, ...await read(viewId) })));
+  await context.sendActivity(plain(`Kept: ${JSON.stringify({ name, type, views: kept })}`));
+}
+
+const inlinePicture = () => MessageFactory.contentUrl(`data:image/png;base64,${picture.toString('base64')}`, 'image/png', 'inline.png', 'Inline');
+
+/** Names of files are no Markdown. */
+const plain = text => Activity.fromObject({ type: ActivityTypes.Message, text, textFormat: 'plain' });
+
 async function answer(context) {
-  const { text, value, channelData } = context.activity;
+  const { text, value, channelData, attachments } = context.activity;
+  if (attachments?.length > 0) {
+    if (text === 'download') return context.sendActivity(plain(`Downloaded: ${JSON.stringify(await downloaded(context))}`));
+    return context.sendActivity(plain(`Files: ${JSON.stringify(await filesOf(attachments))}`));
+  }
   if (value !== undefined) {
     return context.sendActivity(text ? `Message back: ${text} ${json(value)}` : `Submitted: ${json(value)}`);
   }
@@ -119,6 +166,10 @@ async function answer(context) {
       return context.sendActivity(`Created: ${await create(context, first)}`);
     case 'list':
       return context.sendActivity(`Conversations: ${await conversationsOf(context)}`);
+    case 'picture':
+      return showPicture(context);
+    case 'inline':
+      return context.sendActivity(inlinePicture());
     default:
       return context.sendActivity(`Echo: ${text}`);
   }

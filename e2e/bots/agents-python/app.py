@@ -1,19 +1,26 @@
 """The feature bot (see ../README.md) on microsoft-agents-hosting-aiohttp."""
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
 import traceback
+from base64 import b64encode
+from pathlib import Path
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 from microsoft_agents.activity import (
     ActionTypes,
     Activity,
     ActivityTypes,
+    Attachment,
+    AttachmentData,
     CardAction,
+    CardImage,
     ChannelAccount,
     ConversationParameters,
+    HeroCard,
     InvokeResponse,
     Transcript,
     load_configuration_from_env,
@@ -27,6 +34,7 @@ from microsoft_agents.hosting.core import (
     MessageFactory,
     TurnContext,
 )
+from microsoft_agents.hosting.core.app.attachment_downloader import AttachmentDownloader
 from microsoft_agents.hosting.core.authorization._entra_issuers import BOTFRAMEWORK_JWKS_URIS
 
 # The one line that is not a setting: where the keys of Landline's issuer are. The SDK has no option for that.
@@ -193,9 +201,90 @@ async def upload(context: TurnContext):
     )
 
 
+PICTURE, THUMBNAIL = (
+    (Path(__file__).parent.parent / name).read_bytes() for name in ["picture.png", "thumbnail.png"]
+)
+
+
+def measured(data: bytes) -> dict:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+
+
+def plain(text: str) -> Activity:
+    """Names of files are no Markdown."""
+    return Activity(type=ActivityTypes.message, text=text, text_format="plain")
+
+
+async def files_of(attachments) -> list:
+    """Gets each file from where its link leads, and says what came."""
+    files = []
+    async with ClientSession(raise_for_status=True) as session:
+        for each in attachments:
+            async with session.get(each.content_url) as response:
+                said = {"contentType": each.content_type, "name": each.name}
+                files.append(said | measured(await response.read()))
+    return files
+
+
+async def downloaded(context: TurnContext) -> list:
+    """The same with the SDK's own means, which take http for localhost only."""
+    files = await AttachmentDownloader().download_files(context)
+    return [measured(file.content) for file in files]
+
+
+async def show_picture(context: TurnContext):
+    """Uploads a picture, shows it in every way there is, then says what the Connector knows of it."""
+    connector = context.services.get(ConnectorClientBase)
+    # The SDK writes these bytes as text as they are; what the Connector wants is Base64.
+    data = AttachmentData(
+        name="picture.png",
+        type="image/png",
+        original_base64=b64encode(PICTURE),
+        thumbnail_base64=b64encode(THUMBNAIL),
+    )
+    uploaded = await connector.conversations.upload_attachment(
+        context.activity.conversation.id, data
+    )
+    original, thumbnail = (
+        connector.attachments.get_attachment_uri(uploaded.id, view)
+        for view in ["original", "thumbnail"]
+    )
+    shown = {"name": "picture.png", "content_type": "image/png", "content_url": original}
+    card = HeroCard(title="A card with it", images=[CardImage(url=original)])
+    message = MessageFactory.text("A picture")
+    message.attachments = [
+        Attachment(**shown, thumbnail_url=thumbnail),
+        Attachment(**shown),
+        CardFactory.hero_card(card),
+    ]
+    await context.send_activity(message)
+
+    info = await connector.attachments.get_attachment_info(uploaded.id)
+    views = []
+    for each in info.views:
+        data = await connector.attachments.get_attachment(uploaded.id, each["viewId"])
+        views.append({"said": each["size"], "viewId": each["viewId"]} | measured(data.read()))
+    await context.send_activity(
+        plain(f"Kept: {dump({'name': info.name, 'type': info.type, 'views': views})}")
+    )
+
+
+def inline_picture() -> Activity:
+    url = f"data:image/png;base64,{b64encode(PICTURE).decode()}"
+    return MessageFactory.content_url(url, "image/png", "inline.png", "Inline")
+
+
 async def answer(context: TurnContext):
     activity = context.activity
     text, value = activity.text, activity.value
+    if activity.attachments:
+        if text == "download":
+            return await context.send_activity(
+                plain(f"Downloaded: {dump(await downloaded(context))}")
+            )
+        return await context.send_activity(
+            plain(f"Files: {dump(await files_of(activity.attachments))}")
+        )
     if value is not None:
         said = f"Message back: {text} {dump(value)}" if text else f"Submitted: {dump(value)}"
         return await context.send_activity(said)
@@ -249,6 +338,10 @@ async def answer(context: TurnContext):
         case ["upload"]:
             await upload(context)
             await context.send_activity("Uploaded")
+        case ["picture"]:
+            await show_picture(context)
+        case ["inline"]:
+            await context.send_activity(inline_picture())
         case _:
             await context.send_activity(f"Echo: {text}")
 

@@ -1,4 +1,7 @@
 // The feature bot (see ../README.md) on `botbuilder`.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import express from 'express';
 import {
   ActionTypes, ActivityHandler, ActivityTypes, CardFactory, CloudAdapter,
@@ -104,8 +107,46 @@ async function conversationsOf(context) {
   return found.sort().join(',');
 }
 
+const [picture, thumbnail] = ['picture.png', 'thumbnail.png'].map(name => readFileSync(new URL(`../${name}`, import.meta.url)));
+const measured = bytes => ({ sha256: createHash('sha256').update(bytes).digest('hex'), size: bytes.length });
+
+/** Gets each file from where its link leads, and says what came. */
+async function filesOf(attachments) {
+  const files = [];
+  for (const { name, contentType, contentUrl } of attachments) {
+    const response = await fetch(contentUrl);
+    if (!response.ok) throw new Error(`${contentUrl}: ${response.status}`);
+    files.push({ contentType, name, ...measured(Buffer.from(await response.arrayBuffer())) });
+  }
+  return files;
+}
+
+/** Uploads a picture, shows it in every way there is, then says what the Connector knows of it. */
+async function showPicture(context) {
+  const connector = context.turnState.get(adapter.ConnectorClientKey);
+  const { id } = await connector.conversations.uploadAttachment(context.activity.conversation.id, {
+    name: 'picture.png', type: 'image/png', originalBase64: picture, thumbnailBase64: thumbnail
+  });
+  const view = name => `${connector.baseUri}${connector.baseUri.endsWith('/') ? '' : '/'}v3/attachments/${encodeURI(id)}/views/${name}`;
+  const attachment = { name: 'picture.png', contentType: 'image/png', contentUrl: view('original') };
+  const card = CardFactory.heroCard('A card with it', [view('original')]);
+  await context.sendActivity({
+    type: ActivityTypes.Message, text: 'A picture', attachments: [{ ...attachment, thumbnailUrl: view('thumbnail') }, attachment, card]
+  });
+  const { name, type, views } = await connector.attachments.getAttachmentInfo(id);
+  const read = async viewId => measured(await buffer((await connector.attachments.getAttachment(id, viewId)).readableStreamBody));
+  const kept = await Promise.all(views.map(async ({ viewId, size }) => ({ said: size, viewId, ...await read(viewId) })));
+  await context.sendActivity(plain(`Kept: ${JSON.stringify({ name, type, views: kept })}`));
+}
+
+const inlinePicture = () => MessageFactory.contentUrl(`data:image/png;base64,${picture.toString('base64')}`, 'image/png', 'inline.png', 'Inline');
+
+/** Names of files are no Markdown. */
+const plain = text => ({ type: ActivityTypes.Message, text, textFormat: 'plain' });
+
 async function answer(context) {
-  const { text, value, channelData } = context.activity;
+  const { text, value, channelData, attachments } = context.activity;
+  if (attachments?.length > 0) return context.sendActivity(plain(`Files: ${JSON.stringify(await filesOf(attachments))}`));
   if (value !== undefined) {
     return context.sendActivity(text ? `Message back: ${text} ${json(value)}` : `Submitted: ${json(value)}`);
   }
@@ -163,6 +204,10 @@ async function answer(context) {
         conversation.id, { activities: [past(from, 'Old question'), past(recipient, 'Old answer')] });
       return context.sendActivity('Uploaded');
     }
+    case 'picture':
+      return showPicture(context);
+    case 'inline':
+      return context.sendActivity(inlinePicture());
     default:
       return context.sendActivity(`Echo: ${text}`);
   }

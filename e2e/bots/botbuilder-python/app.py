@@ -1,10 +1,14 @@
 """The feature bot (see ../README.md) on botbuilder-core and botbuilder-integration-aiohttp."""
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
 import traceback
+import urllib.request
+from base64 import b64encode
+from pathlib import Path
 from types import SimpleNamespace
 
 from aiohttp import web
@@ -25,9 +29,13 @@ from botbuilder.schema import (
     Activity,
     ActivityTypes,
     AdaptiveCardInvokeResponse,
+    Attachment,
+    AttachmentData,
     CardAction,
+    CardImage,
     ChannelAccount,
     ConversationParameters,
+    HeroCard,
 )
 
 
@@ -201,9 +209,81 @@ async def upload(context: TurnContext):
     await conversations(context).send_conversation_history(activity.conversation.id, past)
 
 
+PICTURE, THUMBNAIL = (
+    (Path(__file__).parent.parent / name).read_bytes() for name in ["picture.png", "thumbnail.png"]
+)
+
+
+def measured(data: bytes) -> dict:
+    return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+
+
+def plain(text: str) -> Activity:
+    """Names of files are no Markdown."""
+    return Activity(type=ActivityTypes.message, text=text, text_format="plain")
+
+
+async def files_of(attachments) -> list:
+    """Gets each file from where its link leads, and says what came."""
+
+    def read(url: str) -> bytes:
+        with urllib.request.urlopen(url) as response:
+            return response.read()
+
+    return [
+        {"contentType": each.content_type, "name": each.name}
+        | measured(await asyncio.to_thread(read, each.content_url))
+        for each in attachments
+    ]
+
+
+async def show_picture(context: TurnContext):
+    """Uploads a picture, shows it in every way there is, then says what the Connector knows of it."""
+    connector = context.turn_state[BotAdapter.BOT_CONNECTOR_CLIENT_KEY]
+    data = AttachmentData(
+        name="picture.png",
+        type="image/png",
+        original_base64=PICTURE,
+        thumbnail_base64=THUMBNAIL,
+    )
+    uploaded = await connector.conversations.upload_attachment(
+        context.activity.conversation.id, data
+    )
+    base = connector.config.base_url
+    view = f"{base}{'' if base.endswith('/') else '/'}v3/attachments/{uploaded.id}/views/"
+    shown = {"name": "picture.png", "content_type": "image/png", "content_url": f"{view}original"}
+    card = HeroCard(title="A card with it", images=[CardImage(url=f"{view}original")])
+    message = MessageFactory.text("A picture")
+    message.attachments = [
+        Attachment(**shown, thumbnail_url=f"{view}thumbnail"),
+        Attachment(**shown),
+        CardFactory.hero_card(card),
+    ]
+    await context.send_activity(message)
+
+    info = await connector.attachments.get_attachment_info(uploaded.id)
+    views = []
+    for each in info.views:
+        pieces = await connector.attachments.get_attachment(uploaded.id, each.view_id)
+        data = b"".join([piece async for piece in pieces])
+        views.append({"said": each.size, "viewId": each.view_id} | measured(data))
+    await context.send_activity(
+        plain(f"Kept: {dump({'name': info.name, 'type': info.type, 'views': views})}")
+    )
+
+
+def inline_picture() -> Activity:
+    url = f"data:image/png;base64,{b64encode(PICTURE).decode()}"
+    return MessageFactory.content_url(url, "image/png", "inline.png", "Inline")
+
+
 async def answer(context: TurnContext):
     activity = context.activity
     text, value = activity.text, activity.value
+    if activity.attachments:
+        return await context.send_activity(
+            plain(f"Files: {dump(await files_of(activity.attachments))}")
+        )
     if value is not None:
         said = f"Message back: {text} {dump(value)}" if text else f"Submitted: {dump(value)}"
         return await context.send_activity(said)
@@ -255,6 +335,10 @@ async def answer(context: TurnContext):
         case ["upload"]:
             await upload(context)
             await context.send_activity("Uploaded")
+        case ["picture"]:
+            await show_picture(context)
+        case ["inline"]:
+            await context.send_activity(inline_picture())
         case _:
             await context.send_activity(f"Echo: {text}")
 

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
-use landline_protocol::BotName;
+use landline_protocol::{BotName, SiteName};
 use tokio::time::Instant;
+
+use crate::files::FileLife;
 
 /// How a bot gets what clients send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +39,11 @@ pub struct BotProfile {
 pub trait BotDirectory: fmt::Debug + Send + Sync + 'static {
     /// The settings of a bot; `None` where there is none of that name.
     fn bot(&self, name: &BotName) -> Option<BotProfile>;
+
+    /// How long the files of a site are kept, where that is not [`Limits::file_life`](crate::Limits::file_life).
+    fn file_life(&self, _site: &SiteName) -> Option<FileLife> {
+        None
+    }
 }
 
 /// One `POST` of one activity.

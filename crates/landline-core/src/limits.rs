@@ -25,6 +25,16 @@ pub struct Limits {
     pub order_grace: Duration,
     /// How many activities one conversation keeps; older ones expire. Default 100,000.
     pub kept_activities: u64,
+    /// The largest file, in bytes. Default 4 MiB, as the hosted service has it.
+    pub file_bytes: u64,
+    /// How many files one conversation keeps at a time. Default 256.
+    pub conversation_files: usize,
+    /// How many bytes the files of one conversation have together. Default 256 MiB.
+    pub conversation_files_bytes: u64,
+    /// How many bytes the files of one site have together. Default 10 GiB.
+    pub site_files_bytes: u64,
+    /// How long a file is kept, unless its site says otherwise. Default 24 h, as the hosted service has it.
+    pub file_life: Duration,
 }
 
 impl Default for Limits {
@@ -39,6 +49,11 @@ impl Default for Limits {
             idempotency_window: Duration::from_secs(24 * 3600),
             order_grace: Duration::from_secs(3),
             kept_activities: 100_000,
+            file_bytes: 4 * 1024 * 1024,
+            conversation_files: 256,
+            conversation_files_bytes: 256 * 1024 * 1024,
+            site_files_bytes: 10 * 1024 * 1024 * 1024,
+            file_life: Duration::from_secs(24 * 3600),
         }
     }
 }

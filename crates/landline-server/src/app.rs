@@ -419,6 +419,7 @@ mod tests {
                 token_lifetime: Duration::from_secs(60),
                 empty_watermark_is_history: true,
                 retention: Duration::from_secs(days * 86_400),
+                files: None,
                 created: None,
                 managed_by: ManagedBy::Registry,
             };

@@ -12,12 +12,14 @@
 mod bots;
 mod example;
 mod file;
+mod files;
 mod limits_table;
 mod resolve;
 mod secrets;
 mod trusted_issuers;
 mod units;
 
+pub use files::FilesAt;
 pub(crate) use units::{parse_time, show_time};
 
 use std::fmt;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use landline_auth::{BotCredential, SiteSecret};
 use landline_core::DeliveryMode;
+use landline_core::files::FileLife;
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
@@ -44,6 +47,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// The folder that holds the data.
     pub data: PathBuf,
+    /// Where files are kept.
+    pub files: FilesAt,
     /// How clients reach this server from outside; `http` or `https`, without query. `None`: as each request says.
     pub public_url: Option<Url>,
     /// How bots reach this server, where that is not the public URL.
@@ -124,6 +129,8 @@ pub struct SiteConfig {
     pub empty_watermark_is_history: bool,
     /// How long a conversation is kept after its last activity.
     pub retention: Duration,
+    /// How long its files are kept; `None`: as the limits say.
+    pub files: Option<FileLife>,
 }
 
 /// Every bound that may be changed.

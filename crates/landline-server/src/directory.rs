@@ -21,6 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use landline_auth::{DatedSecrets, STREAM_TICKET_TTL, SecretDigest, SiteSecret};
+use landline_core::files::FileLife;
 use landline_core::{BotDirectory, BotProfile, DeliveryMode};
 use landline_protocol::{BotName, SiteName, Timestamp};
 use url::Url;
@@ -185,6 +186,8 @@ pub struct Site {
     pub empty_watermark_is_history: bool,
     /// How long a conversation is kept after its last activity.
     pub retention: Duration,
+    /// How long its files are kept; `None`: as the limits say.
+    pub files: Option<FileLife>,
     /// From when on its tokens count: those that were issued earlier are of an older site of that name. `None`: all
     /// count, as in a site of the file, or one that an older release has kept.
     pub created: Option<Timestamp>,
@@ -257,5 +260,9 @@ impl BotDirectory for Directory {
         let snapshot = self.snapshot();
         let bot = snapshot.bots.get(name)?;
         Some(BotProfile { service_url: Arc::clone(bot.service_url.expose()), delivery: bot.delivery })
+    }
+
+    fn file_life(&self, site: &SiteName) -> Option<FileLife> {
+        self.snapshot().sites.get(site)?.files
     }
 }

@@ -65,13 +65,15 @@ fn body_of(flags: &CommonFlags) -> Map<String, Value> {
         EmptyWatermark::History => "history".to_owned(),
         EmptyWatermark::New => "new".to_owned(),
     });
+    let files = flags.files.as_ref().map(|files| if files == "default" { Value::Null } else { json!(files) });
     [
-        ("tokenLifetime", flags.token_lifetime.clone()),
-        ("emptyWatermark", empty_watermark),
-        ("retention", flags.retention.clone()),
+        ("tokenLifetime", flags.token_lifetime.as_ref().map(|time| json!(time))),
+        ("emptyWatermark", empty_watermark.map(|empty| json!(empty))),
+        ("retention", flags.retention.as_ref().map(|time| json!(time))),
+        ("files", files),
     ]
     .into_iter()
-    .filter_map(|(key, value)| Some((key.to_owned(), json!(value?))))
+    .filter_map(|(key, value)| Some((key.to_owned(), value?)))
     .collect()
 }
 
@@ -106,6 +108,7 @@ fn described(site: &Site) -> String {
         ("token lifetime", site.token_lifetime.clone()),
         ("empty watermark", site.empty_watermark.clone()),
         ("retention", site.retention.clone()),
+        ("files", site.files.clone().unwrap_or_else(|| "as the limits say".to_owned())),
         ("defined in", defined_in(&site.managed_by).into()),
     ];
     format!("Site {}\n{}", site.name, facts(&lines))

@@ -116,11 +116,13 @@ fn change(body: &mut Fields) -> Result<SiteChange, ApiError> {
     let lifetime = body.text("tokenLifetime", fields::token_lifetime)?.nullable();
     let empty_watermark = body.text("emptyWatermark", fields::empty_watermark_is_history)?.nullable();
     let retention = body.text("retention", fields::retention)?.nullable();
+    let files = body.text("files", fields::file_life)?.nullable();
     Ok(SiteChange {
         bot: None,
         token_lifetime: lifetime.map(|time| time.unwrap_or(fields::DEFAULT_TOKEN_LIFETIME)),
         empty_watermark_is_history: empty_watermark.map(|history| history.unwrap_or(true)),
         retention: retention.map(|time| time.unwrap_or(fields::DEFAULT_RETENTION)),
+        files,
     })
 }
 
@@ -130,7 +132,7 @@ fn bot_name(text: &str) -> Result<BotName, String> {
 
 /// A site, without anything that opens a door.
 fn show(site: &Site) -> Value {
-    json!({
+    let mut shown = json!({
         "name": site.name.as_str(),
         "bot": site.bot.as_str(),
         "tokenLifetime": show_time(site.token_lifetime),
@@ -141,5 +143,9 @@ fn show(site: &Site) -> Value {
             ManagedBy::File => "file",
             ManagedBy::Registry => "registry",
         },
-    })
+    });
+    if let Some(files) = site.files {
+        shown["files"] = fields::file_life_text(files).into();
+    }
+    shown
 }

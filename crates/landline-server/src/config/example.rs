@@ -5,7 +5,9 @@ use std::fmt::Write;
 use super::limits_table::ROWS;
 use super::resolve::{DEFAULT_ADMIN, DEFAULT_DATA, DEFAULT_LISTEN};
 use super::units::show_time;
-use crate::directory::fields::{DEFAULT_RETENTION, DEFAULT_TOKEN_LIFETIME, HISTORY, ONLY_NEW, QUEUED, WAIT};
+use crate::directory::fields::{
+    DEFAULT_RETENTION, DEFAULT_TOKEN_LIFETIME, HISTORY, ONLY_NEW, QUEUED, WAIT, WITH_CONVERSATION,
+};
 use crate::directory::{DEFAULT_ISSUER, DEFAULT_TENANT, DEFAULT_TOKEN_URL};
 
 /// A line of the file is not longer than this.
@@ -33,6 +35,11 @@ admin = "{DEFAULT_ADMIN}"
 
 # The folder that holds all data. One process at a time.
 data = "{DEFAULT_DATA}"
+
+# Where files are kept that clients and bots send: a folder, or s3://bucket/prefix, az://container/prefix,
+# gs://bucket/prefix, with credentials, region and endpoint from the environment (AWS_…, AZURE_…, GOOGLE_…). Without it,
+# the folder files below data. For one server alone: what it does not know of is removed there.
+# files = "s3://chat-files/landline"
 
 # How clients reach this server from outside. Without it, what the request says. Needed behind a proxy, unless
 # that is named below. Wrong: clients are sent to a socket address that does not exist.
@@ -102,6 +109,9 @@ empty_watermark = "{HISTORY}"
 
 # How long a conversation is kept after its last activity. Too short: clients find it gone; too long: the disk fills.
 retention = "{retention}"
+
+# How long files are kept: a time, or "{WITH_CONVERSATION}" for as long as their conversation. Without it, limits.file_life.
+# files = "{WITH_CONVERSATION}"
 
 [limits]
 "##

@@ -17,6 +17,7 @@ pub(super) struct File {
     pub(super) listen: Option<String>,
     pub(super) admin: Option<String>,
     pub(super) data: Option<String>,
+    pub(super) files: Option<String>,
     pub(super) public_url: Option<String>,
     pub(super) connector_url: Option<String>,
     #[serde(default)]
@@ -83,6 +84,7 @@ pub(super) struct Site {
     pub(super) token_lifetime: Option<String>,
     pub(super) empty_watermark: Option<String>,
     pub(super) retention: Option<String>,
+    pub(super) files: Option<String>,
 }
 
 /// A secret by value. Its errors and its debug output do not hold it.

@@ -41,7 +41,7 @@ const fn secs(seconds: u64) -> Duration {
 const DAY: Duration = secs(24 * 3600);
 
 /// In the order of the example.
-pub(super) static ROWS: [Row; 18] = [
+pub(super) static ROWS: [Row; 23] = [
     Row {
         key: "activity_size",
         about: "the largest activity that a client or a bot may send",
@@ -96,6 +96,37 @@ pub(super) static ROWS: [Row; 18] = [
         about: "how many activities one conversation keeps; older ones expire",
         extremes: "too low: clients that come back miss some; too high: a conversation without end fills the disk",
         kind: Kind::Count(|l| Place::U64(&mut l.domain.kept_activities), 10..=1_000_000_000),
+    },
+    Row {
+        key: "file_size",
+        about: "the largest file that a client or a bot may send",
+        extremes: "too low: photos are refused with 413; too high: one upload takes long and fills the disk; files of \
+                   bots, which are text in JSON, end at 16MiB",
+        kind: Kind::Size(|l| Place::U64(&mut l.domain.file_bytes), KIB..=100 * GIB),
+    },
+    Row {
+        key: "conversation_files",
+        about: "how many files one conversation keeps at a time",
+        extremes: "too low: uploads into long conversations are refused with 413; too high: much to write with each upload",
+        kind: Kind::Count(|l| Place::Usize(&mut l.domain.conversation_files), 1..=10_000),
+    },
+    Row {
+        key: "conversation_files_size",
+        about: "the size of all files of one conversation; no smaller than file_size",
+        extremes: "too low: as above; too high: whoever has one token can fill the site's share",
+        kind: Kind::Size(|l| Place::U64(&mut l.domain.conversation_files_bytes), KIB..=1024 * GIB),
+    },
+    Row {
+        key: "site_files_size",
+        about: "the size of all files of one site; no smaller than conversation_files_size",
+        extremes: "too low: uploads are refused with 413 until older files are over; too high: files fill the disk",
+        kind: Kind::Size(|l| Place::U64(&mut l.domain.site_files_bytes), KIB..=1024 * 1024 * GIB),
+    },
+    Row {
+        key: "file_life",
+        about: "how long a file is kept, unless its site says otherwise; never longer than its conversation",
+        extremes: "too low: links to files in the history lead nowhere; too high: the disk fills",
+        kind: Kind::Time(|l| &mut l.domain.file_life, secs(60)..=DAY.saturating_mul(3650)),
     },
     Row {
         key: "connections",
@@ -240,5 +271,23 @@ pub(super) fn resolve(table: &BTreeMap<String, toml::Value>) -> Result<Limits, C
         );
         return Err(ConfigError::new("limits.drain", problem));
     }
+    check_files(&limits.domain)?;
     Ok(limits)
+}
+
+/// What fits into the larger has to fit into the smaller, or the smaller decides and nobody sees why.
+fn check_files(limits: &landline_core::Limits) -> Result<(), ConfigError> {
+    let sizes = [
+        ("file_size", limits.file_bytes),
+        ("conversation_files_size", limits.conversation_files_bytes),
+        ("site_files_size", limits.site_files_bytes),
+    ];
+    match sizes.windows(2).find(|pair| pair[1].1 < pair[0].1) {
+        Some([(inner, least), (outer, size)]) => {
+            let (least, size) = (show_size(*least), show_size(*size));
+            let problem = format!("{size} is less than {inner} ({least}); make it as large at the least");
+            Err(ConfigError::new(format!("limits.{outer}"), problem))
+        }
+        _ => Ok(()),
+    }
 }

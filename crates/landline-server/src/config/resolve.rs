@@ -11,7 +11,7 @@ use url::Url;
 use super::file::{File, Site};
 use super::secrets::Sources;
 use super::{
-    BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, bots,
+    BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, bots, files,
     limits_table, trusted_issuers,
 };
 use crate::bot_client::check_endpoint;
@@ -38,10 +38,15 @@ pub(super) fn resolve(
         file: file.admin_token_file.as_deref(),
         variable: file.admin_token_env.as_deref(),
     };
+    let data = folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA));
     let config = Config {
         listen: address("listen", file.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?,
         admin: address("admin", file.admin.as_deref().unwrap_or(DEFAULT_ADMIN))?,
-        data: folder.join(file.data.as_deref().unwrap_or(DEFAULT_DATA)),
+        files: match file.files.as_deref() {
+            Some(text) => files::resolve(text, folder)?,
+            None => files::default(&data),
+        },
+        data,
         public_url: file.public_url.map(|url| base_url("public_url", &url)).transpose()?,
         connector_url: file.connector_url.map(|url| base_url("connector_url", &url)).transpose()?,
         trusted_proxies: file.trusted_proxies.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
@@ -55,10 +60,12 @@ pub(super) fn resolve(
 }
 
 pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Config, ConfigError> {
+    let data = flags.data.unwrap_or_else(|| DEFAULT_DATA.into());
     let mut config = Config {
         listen: flags.listen.map_or_else(|| address("--listen", DEFAULT_LISTEN), Ok)?,
         admin: flags.admin.map_or_else(|| address("--admin", DEFAULT_ADMIN), Ok)?,
-        data: flags.data.unwrap_or_else(|| DEFAULT_DATA.into()),
+        files: files::default(&data),
+        data,
         public_url: flags.public_url.map(|url| check_base_url("--public-url", url)).transpose()?,
         connector_url: flags.connector_url.map(|url| check_base_url("--connector-url", url)).transpose()?,
         trusted_proxies: Vec::new(),
@@ -81,6 +88,7 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
             token_lifetime: fields::DEFAULT_TOKEN_LIFETIME,
             empty_watermark_is_history: true,
             retention: fields::DEFAULT_RETENTION,
+            files: None,
         });
     }
     check(config)
@@ -169,6 +177,7 @@ fn resolve_site(
     let at = |name: &str, problem| ConfigError::new(key(name), problem);
     let token_lifetime = site.token_lifetime.as_deref().map(fields::token_lifetime).transpose();
     let retention = site.retention.as_deref().map(fields::retention).transpose();
+    let files = site.files.as_deref().map(fields::file_life).transpose();
     let empty_watermark = site.empty_watermark.as_deref().map(fields::empty_watermark_is_history).transpose();
     let secret = first.resolve(folder, environment)?;
     let second_secret = second.resolve(folder, environment)?;
@@ -183,6 +192,7 @@ fn resolve_site(
             .map_err(|why| at("empty_watermark", why))?
             .unwrap_or(true),
         retention: retention.map_err(|why| at("retention", why))?.unwrap_or(fields::DEFAULT_RETENTION),
+        files: files.map_err(|why| at("files", why))?,
         name,
     })
 }

@@ -58,12 +58,14 @@ fn the_smallest_file_has_every_default() {
     assert_eq!(config.listen, "127.0.0.1:3000".parse().unwrap());
     assert_eq!(config.admin, "127.0.0.1:3001".parse().unwrap());
     assert_eq!(config.data, Path::new("/etc/landline/./landline-data"));
+    assert_eq!(config.files, FilesAt::Folder("/etc/landline/./landline-data/files".into()));
     assert_eq!(config.limits, Limits::default());
     let site = &config.sites[0];
     assert!(site.secret.is_none() && site.second_secret.is_none());
     assert_eq!(site.token_lifetime, Duration::from_secs(3600));
     assert_eq!(site.retention, Duration::from_secs(30 * 24 * 3600));
     assert!(site.empty_watermark_is_history);
+    assert_eq!(site.files, None);
     assert_eq!(config.warnings(), [""; 0]);
 }
 
@@ -103,6 +105,8 @@ fn the_example_holds_every_key_and_what_stands_behind_a_hash_works_too() {
     let environment = |name: &str| name.starts_with("LANDLINE_").then(|| value(name));
     let config = Config::parse(&uncommented, Path::new(""), &environment).unwrap();
     assert_eq!(config.public_url.unwrap().as_str(), "https://bots.example.org/");
+    assert_eq!(config.files.to_string(), "s3://chat-files/landline");
+    assert_eq!(config.sites[0].files, Some(FileLife::Conversation));
     assert_eq!(config.trusted_proxies.len(), 1);
     assert!(config.sites[0].secret.is_some() && config.sites[0].second_secret.is_some());
     assert!(config.admin_token.is_some());
@@ -375,6 +379,10 @@ fn times_of_sites() {
     refused(&with_site("token_lifetime = 3600"), "line 6", "string");
     refused(&with_site("retention = \"1s\""), "sites.default.retention", "1m or more");
     refused(&with_site("empty_watermark = \"old\""), "sites.default.empty_watermark", "\"new\"");
+    refused(&with_site("files = \"1s\""), "sites.default.files", "1m or more");
+    refused(&with_site("files = \"for ever\""), "sites.default.files", "\"conversation\"");
+    let config = parse(&with_site("files = \"conversation\"")).unwrap();
+    assert_eq!(config.sites[0].files, Some(FileLife::Conversation));
     let config = parse(&with_site("empty_watermark = \"new\"\nretention = \"90d\"")).unwrap();
     assert!(!config.sites[0].empty_watermark_is_history);
     assert_eq!(config.sites[0].retention, Duration::from_secs(90 * 24 * 3600));
@@ -413,6 +421,28 @@ fn a_shutdown_must_not_be_shorter_than_the_bots_deadline() {
 }
 
 #[test]
+fn files_lie_where_it_is_said() {
+    let files = |text: &str| parse(&with_top(text)).unwrap().files;
+    assert_eq!(files("data = \"/srv/landline\""), FilesAt::Folder("/srv/landline/files".into()));
+    assert_eq!(files("files = \"/mnt/files\""), FilesAt::Folder("/mnt/files".into()));
+    assert_eq!(files("files = \"s3://bucket/x\"").to_string(), "s3://bucket/x");
+    refused(&with_top("files = \"ftp://x/\""), "files", "gs://bucket/prefix");
+    let limits = "file_size = \"20MiB\"\nconversation_files = 9\nconversation_files_size = \"1GiB\"\nfile_life = \"7d\"";
+    let limits = parse(&with_limits(limits)).unwrap().limits.domain;
+    assert_eq!((limits.file_bytes, limits.conversation_files), (20 << 20, 9));
+    assert_eq!(
+        (limits.conversation_files_bytes, limits.file_life),
+        (1 << 30, Duration::from_secs(7 * 86_400))
+    );
+    refused(&with_limits("file_size = \"1GiB\""), "limits.conversation_files_size", "file_size (1GiB)");
+    refused(
+        &with_limits("site_files_size = \"1MiB\""),
+        "limits.site_files_size",
+        "conversation_files_size (256MiB)",
+    );
+}
+
+#[test]
 fn flags_make_one_bot_and_one_site() {
     let flags = OneBot {
         endpoint: "http://127.0.0.1:3978/api/messages".parse().ok(),
@@ -429,6 +459,7 @@ fn flags_make_one_bot_and_one_site() {
     assert!(config.sites[0].secret.is_none());
     assert_eq!(config.listen.port(), 8080);
     assert_eq!(config.data, Path::new("data"));
+    assert_eq!(config.files, FilesAt::Folder("data/files".into()));
 
     let environment = |name: &str| (name == "LANDLINE_SECRET").then(|| SECRET.to_owned());
     assert!(Config::one_bot(flags.clone(), &environment).unwrap().sites[0].secret.is_some());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landline_core::DeliveryMode;
+use landline_core::files::FileLife;
 use url::Url;
 
 use super::Hidden;
@@ -44,6 +45,26 @@ pub(crate) fn token_lifetime(text: &str) -> Result<Duration, String> {
 /// How long a conversation is kept after its last activity.
 pub(crate) fn retention(text: &str) -> Result<Duration, String> {
     time(text, (RETENTION_MIN, Duration::MAX))
+}
+
+/// How `files` spells [`FileLife::Conversation`].
+pub(crate) const WITH_CONVERSATION: &str = "conversation";
+
+/// How long files are kept; a time of their own, or as long as their conversation.
+pub(crate) fn file_life(text: &str) -> Result<FileLife, String> {
+    if text == WITH_CONVERSATION {
+        return Ok(FileLife::Conversation);
+    }
+    let problem = |why| format!("{why}, or {WITH_CONVERSATION:?} for as long as the conversation");
+    time(text, (RETENTION_MIN, Duration::MAX)).map(FileLife::For).map_err(problem)
+}
+
+/// The text for it.
+pub(crate) fn file_life_text(life: FileLife) -> String {
+    match life {
+        FileLife::For(time) => show_time(time),
+        FileLife::Conversation => WITH_CONVERSATION.to_owned(),
+    }
 }
 
 /// Whether `watermark=` with nothing behind it asks for the whole history.
@@ -190,6 +211,19 @@ mod tests {
             &["", "/x", "ftp://x/", "http://169.254.169.254/"],
         );
         check(scope, &["a", "https://api.botframework.com/.default", "a b"], &["", " a", "a\n", "é"]);
+    }
+
+    #[test]
+    fn files_are_kept_for_a_time_or_with_their_conversation() {
+        check(
+            file_life,
+            &["24h", "1m", "90d", "conversation"],
+            &["", "1s", "for ever", "Conversation", "24"],
+        );
+        for text in ["1d", "conversation"] {
+            assert_eq!(file_life(text).map(file_life_text).as_deref(), Ok(text));
+        }
+        assert!(file_life("soon").unwrap_err().contains("\"conversation\""));
     }
 
     #[test]

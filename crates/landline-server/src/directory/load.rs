@@ -173,6 +173,7 @@ impl Loader<'_> {
                 token_lifetime: site.token_lifetime,
                 empty_watermark_is_history: site.empty_watermark_is_history,
                 retention: site.retention,
+                files: site.files,
                 created: None,
                 managed_by: ManagedBy::File,
             };

@@ -7,7 +7,8 @@
 //!         "credentials":{"first":slot|null,"second":slot|null},
 //!         "outgoing":{"tokenUrl":"…","clientSecret":"…","scope":"…"}|null}
 //! Sites  {"version":1,"bot":"…","secrets":{"first":slot|null,"second":slot|null},
-//!         "tokenLifetimeMs":n,"emptyWatermarkIsHistory":bool,"retentionMs":n,"createdMs":n (absent in older ones)}
+//!         "tokenLifetimeMs":n,"emptyWatermarkIsHistory":bool,"retentionMs":n,"createdMs":n (absent in older ones),
+//!         "filesMs":n|"conversation" (absent where the limits say how long files are kept)}
 //! slot   {"digest":"64 hexadecimal digits","created":ms}
 //! ```
 //!
@@ -23,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use landline_auth::{DatedSecrets, SiteSecret};
 use landline_core::DeliveryMode;
+use landline_core::files::FileLife;
 use landline_protocol::{BotName, SiteName, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -57,6 +59,7 @@ pub(crate) struct SiteEntry {
     pub(crate) token_lifetime: Duration,
     pub(crate) empty_watermark_is_history: bool,
     pub(crate) retention: Duration,
+    pub(crate) files: Option<FileLife>,
     pub(crate) created: Option<Timestamp>,
 }
 
@@ -131,6 +134,7 @@ impl SiteEntry {
             token_lifetime: fields::DEFAULT_TOKEN_LIFETIME,
             empty_watermark_is_history: true,
             retention: fields::DEFAULT_RETENTION,
+            files: None,
             created: None,
         }
     }
@@ -143,6 +147,7 @@ impl SiteEntry {
             token_lifetime: site.token_lifetime,
             empty_watermark_is_history: site.empty_watermark_is_history,
             retention: site.retention,
+            files: site.files,
             created: site.created,
         }
     }
@@ -156,6 +161,7 @@ impl SiteEntry {
             token_lifetime: self.token_lifetime,
             empty_watermark_is_history: self.empty_watermark_is_history,
             retention: self.retention,
+            files: self.files,
             created: self.created,
             managed_by,
         }
@@ -236,6 +242,21 @@ struct StoredSite {
     retention_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    files_ms: Option<StoredFileLife>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredFileLife {
+    For(u64),
+    Conversation(WithConversation),
+}
+
+#[derive(Serialize, Deserialize)]
+enum WithConversation {
+    #[serde(rename = "conversation")]
+    Word,
 }
 
 impl From<BotEntry> for StoredBot {
@@ -292,6 +313,10 @@ impl From<SiteEntry> for StoredSite {
             empty_watermark_is_history: site.empty_watermark_is_history,
             retention_ms: millis(site.retention),
             created_ms: site.created.map(Timestamp::as_millis),
+            files_ms: site.files.map(|files| match files {
+                FileLife::For(time) => StoredFileLife::For(millis(time)),
+                FileLife::Conversation => StoredFileLife::Conversation(WithConversation::Word),
+            }),
         }
     }
 }
@@ -307,6 +332,10 @@ impl TryFrom<StoredSite> for SiteEntry {
             token_lifetime: Duration::from_millis(stored.token_lifetime_ms),
             empty_watermark_is_history: stored.empty_watermark_is_history,
             retention: Duration::from_millis(stored.retention_ms),
+            files: stored.files_ms.map(|files| match files {
+                StoredFileLife::For(millis) => FileLife::For(Duration::from_millis(millis)),
+                StoredFileLife::Conversation(WithConversation::Word) => FileLife::Conversation,
+            }),
             created: stored.created_ms.map(Timestamp::from_millis),
         })
     }
@@ -363,6 +392,7 @@ mod tests {
             token_lifetime: Duration::from_secs(3600),
             empty_watermark_is_history: false,
             retention: Duration::from_secs(60),
+            files: None,
             created: Some(Timestamp::from_millis(9)),
         };
         assert_eq!(to_bytes(&bot).unwrap(), fixture(BOT));
@@ -374,6 +404,15 @@ mod tests {
         assert_eq!(format!("{again:?}"), format!("{site:?}"));
         let older = fixture(SITE).replace(",\"createdMs\":9", "");
         assert!(from_bytes::<SiteEntry>(older.as_bytes()).unwrap().created.is_none());
+        for (files, written) in
+            [(FileLife::For(Duration::from_secs(60)), "60000"), (FileLife::Conversation, "\"conversation\"")]
+        {
+            let site = SiteEntry { files: Some(files), ..site.clone() };
+            let text =
+                fixture(SITE).replace("\"createdMs\":9", &format!("\"createdMs\":9,\"filesMs\":{written}"));
+            assert_eq!(to_bytes(&site).unwrap(), text);
+            assert_eq!(from_bytes::<SiteEntry>(text.as_bytes()).unwrap().files, Some(files));
+        }
     }
 
     #[test]

@@ -193,14 +193,15 @@ async fn a_site_from_its_beginning_to_its_end() {
     assert_eq!(server.admin(Method::GET, "/sites").send().await.expect(200).json()["sites"][1], expected);
     server.operator_with(&secret).token(&json!({})).await;
 
-    let change = json!({"bot": "second", "tokenLifetime": "5m", "emptyWatermark": "new", "retention": "90d"});
+    let change = json!({"bot": "second", "tokenLifetime": "5m", "emptyWatermark": "new", "retention": "90d", "files": "conversation"});
     let changed = server.admin(Method::PATCH, "/sites/new").json(&change).send().await.expect(200).json();
     for (name, value) in change.as_object().expect("an object") {
         assert_eq!(changed["site"][name], *value);
     }
     assert_eq!(server.operator_with(&secret).generate(&json!({})).send().await.json()["expires_in"], 300);
-    let change = json!({"tokenLifetime": null, "emptyWatermark": null, "retention": null});
+    let change = json!({"tokenLifetime": null, "emptyWatermark": null, "retention": null, "files": null});
     let changed = server.admin(Method::PATCH, "/sites/new").json(&change).send().await.expect(200).json();
+    assert!(changed["site"].get("files").is_none(), "the limits say it again");
     let set_back =
         json!({"bot": "second", "tokenLifetime": "1h", "emptyWatermark": "history", "retention": "30d"});
     for (name, value) in set_back.as_object().expect("an object") {
@@ -354,6 +355,13 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
             "write a text",
         ),
         ("/sites", json!({"name": "x", "bot": "main", "retention": "1s"}), 400, "BadArgument", "too short"),
+        (
+            "/sites",
+            json!({"name": "x", "bot": "main", "files": "1s"}),
+            400,
+            "BadArgument",
+            "\"conversation\"",
+        ),
         (
             "/sites",
             json!({"name": "x", "bot": "main", "emptyWatermark": "no"}),

@@ -101,6 +101,8 @@ pub(crate) struct Site {
     pub(crate) token_lifetime: String,
     pub(crate) empty_watermark: String,
     pub(crate) retention: String,
+    /// Absent where the limits say it.
+    pub(crate) files: Option<String>,
     #[serde(default)]
     pub(crate) secrets: Vec<Slot>,
     pub(crate) managed_by: String,

@@ -81,6 +81,11 @@ pub(crate) struct CommonFlags {
     /// How long a conversation is kept after its last activity, such as 30d [default of a new site: 30d]
     #[arg(long, value_name = "TIME")]
     pub(crate) retention: Option<String>,
+
+    /// How long its files are kept, such as 24h, or `conversation`, for as long as their conversation, or `default`, as the
+    /// server's limits say [default of a new site: default]
+    #[arg(long, value_name = "TIME|conversation|default")]
+    pub(crate) files: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -45,7 +45,7 @@ fn what_is_a_command() {
         "bot settings echo --sdk agents-dotnet --new-credential --port 80",
         "site list",
         "site show s",
-        "site add s --bot b --token-lifetime 1h --empty-watermark new --retention 30d",
+        "site add s --bot b --token-lifetime 1h --empty-watermark new --retention 30d --files conversation",
         "site set s --empty-watermark history",
         "site remove s",
         "secret list s",

@@ -122,6 +122,8 @@ fn a_bot_and_a_site_are_added_used_and_removed_while_the_server_runs() {
 
     let added =
         server.works("site add shop --bot echo --token-lifetime 30m --empty-watermark new --retention 90d");
+    assert!(server.works("site set shop --files conversation").contains("files            conversation"));
+    assert!(server.works("site set shop --files default").contains("as the limits say"));
     assert!(added.contains("is not shown again"), "{added}");
     let secret = word(&added, "lls_");
     assert_eq!(server.generate(&secret), 200);

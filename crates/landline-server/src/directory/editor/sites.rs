@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landline_auth::{DatedSecrets, SiteSecret, Slot};
+use landline_core::files::FileLife;
 use landline_core::store::Table;
 use landline_protocol::{BotName, SiteName, Timestamp};
 
@@ -25,6 +26,8 @@ pub struct SiteChange {
     pub empty_watermark_is_history: Option<bool>,
     /// How long a conversation is kept after its last activity.
     pub retention: Option<Duration>,
+    /// How long its files are kept; `Some(None)`: as the limits say.
+    pub files: Option<Option<FileLife>>,
 }
 
 impl Editor {
@@ -204,11 +207,12 @@ fn registered<'a>(snapshot: &'a Snapshot, name: &SiteName) -> Result<&'a Arc<Sit
 }
 
 fn apply(entry: &mut SiteEntry, change: SiteChange, snapshot: &Snapshot) -> Result<(), ChangeError> {
-    let SiteChange { bot, token_lifetime, empty_watermark_is_history, retention } = change;
+    let SiteChange { bot, token_lifetime, empty_watermark_is_history, retention, files } = change;
     entry.bot = bot.unwrap_or_else(|| entry.bot.clone());
     entry.token_lifetime = token_lifetime.unwrap_or(entry.token_lifetime);
     entry.empty_watermark_is_history = empty_watermark_is_history.unwrap_or(entry.empty_watermark_is_history);
     entry.retention = retention.unwrap_or(entry.retention);
+    entry.files = files.unwrap_or(entry.files);
     if snapshot.bots.contains_key(&entry.bot) {
         return Ok(());
     }

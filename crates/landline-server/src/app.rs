@@ -26,6 +26,7 @@ use crate::admin_api::{self, Readiness, ReadinessState};
 use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
 use crate::config::{Config, StoreLimits};
 use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
+use crate::files::{Links, WithLinks, open_file_keys};
 use crate::http::{ServeLimits, serve, with_layers};
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
 use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
@@ -146,7 +147,7 @@ async fn assemble(
     let issuers = ExternalIssuers::new(trusted, outbound, tasks.clone(), Arc::clone(&metrics));
     let identity = Arc::new(Identity::new(keys, &base, issuers));
     let key_ring = TokenKeys::open(registry(), &*entropy, clock.now()).await?;
-    let file = FileEntries { bots: config.bots, sites: config.sites, base };
+    let file = FileEntries { bots: config.bots, sites: config.sites, base: base.clone() };
     let loaded = directory::load(&file, &*engines.registry, &*entropy, clock.now()).await?;
     let directory = Arc::new(Directory::default());
     directory.replace(loaded.snapshot);
@@ -169,6 +170,13 @@ async fn assemble(
             bots
         }
     };
+    let links = Arc::new(Links::new(open_file_keys(&*engines.registry, &*entropy).await?));
+    let bots = Arc::new(WithLinks {
+        inner: bots,
+        links: Arc::clone(&links),
+        clock: Arc::clone(&clock),
+        base: base.clone(),
+    });
     let conversations = Conversations::new(Parts {
         store: Arc::clone(&engines.log),
         bots,
@@ -190,6 +198,7 @@ async fn assemble(
         directory: Arc::clone(&directory),
         identity,
         key_ring,
+        links,
         clock,
         entropy: Arc::clone(&entropy),
         metrics: Arc::clone(&metrics),

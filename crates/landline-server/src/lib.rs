@@ -14,6 +14,7 @@ pub mod connector_api;
 pub mod directory;
 pub mod error;
 mod errors;
+mod files;
 pub mod http;
 pub mod identity;
 pub mod limits;

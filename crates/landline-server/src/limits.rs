@@ -65,6 +65,9 @@ pub const OVERSIZE_DISCARD_BYTES: usize = 16 * 1024 * 1024;
 /// How long such a body is read and thrown away.
 pub const OVERSIZE_DISCARD_TIME: Duration = Duration::from_secs(5);
 
+/// The longest text that stands for a file in a log, in bytes: two ids, and a name of 255 bytes that are escaped.
+pub const LOGGED_FILE_BYTES: usize = 1024;
+
 /// How long a browser may remember a preflight.
 pub const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3600);
 

@@ -32,13 +32,22 @@ impl PublicUrl {
     /// The base for WebSockets, such as `wss://bots.example.org`, without a slash at its end; `None` where the
     /// request does not say by which name it came.
     pub fn web_socket_base(&self, headers: &HeaderMap, peer: IpAddr) -> Option<String> {
+        self.base(headers, peer, "wss", "ws")
+    }
+
+    /// The same for everything else, such as `https://bots.example.org`.
+    pub fn http_base(&self, headers: &HeaderMap, peer: IpAddr) -> Option<String> {
+        self.base(headers, peer, "https", "http")
+    }
+
+    fn base(&self, headers: &HeaderMap, peer: IpAddr, secure: &str, plain: &str) -> Option<String> {
         if let Some(url) = &self.configured {
-            let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+            let scheme = if url.scheme() == "https" { secure } else { plain };
             let authority = &url[url::Position::BeforeHost..url::Position::AfterPath];
             return Some(format!("{scheme}://{}", authority.trim_end_matches('/')));
         }
         let origin = self.origin(headers, peer)?;
-        Some(format!("{}://{}", if origin.secure { "wss" } else { "ws" }, origin.host))
+        Some(format!("{}://{}", if origin.secure { secure } else { plain }, origin.host))
     }
 
     fn origin(&self, headers: &HeaderMap, peer: IpAddr) -> Option<Origin> {
@@ -91,6 +100,8 @@ mod tests {
         let public = PublicUrl::new(configured, vec!["10.0.0.0/8".parse().unwrap()]);
         let base = public.web_socket_base(&headers(pairs), peer.parse().unwrap());
         assert_eq!(base.as_deref(), expected);
+        let http = public.http_base(&headers(pairs), peer.parse().unwrap());
+        assert_eq!(http, expected.map(|base| base.replacen("ws", "http", 1)));
     }
 
     #[test]

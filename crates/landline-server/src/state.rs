@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::directory::Directory;
+use crate::files::Links;
 use crate::identity::Identity;
 use crate::public_url::PublicUrl;
 use crate::telemetry::Metrics;
@@ -28,6 +29,8 @@ pub struct Parts {
     pub identity: Arc<Identity>,
     /// Signs tokens and tickets.
     pub key_ring: TokenKeys,
+    /// Makes links to files, and knows its own.
+    pub(crate) links: Arc<Links>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids.

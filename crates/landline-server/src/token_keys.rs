@@ -192,13 +192,13 @@ impl Writer {
     }
 }
 
-fn new_key(entropy: &dyn Entropy) -> TokenKey {
+pub(crate) fn new_key(entropy: &dyn Entropy) -> TokenKey {
     let mut bytes = [0; 32];
     entropy.fill(&mut bytes);
     TokenKey::from_random(&bytes)
 }
 
-async fn get<T: DeserializeOwned>(
+pub(crate) async fn get<T: DeserializeOwned>(
     registry: &dyn Registry,
     name: &str,
 ) -> anyhow::Result<(Option<T>, Option<Version>)> {
@@ -209,7 +209,7 @@ async fn get<T: DeserializeOwned>(
     Ok((Some(from_bytes(&found.value).with_context(what)?), Some(found.version)))
 }
 
-async fn put<T: Serialize>(
+pub(crate) async fn put<T: Serialize>(
     registry: &dyn Registry,
     name: &str,
     value: &T,

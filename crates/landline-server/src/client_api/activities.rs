@@ -17,7 +17,7 @@ use super::let_in::LetIn;
 use super::query;
 use crate::body::ActivityBody;
 use crate::error::ApiError;
-use crate::http::HISTORY_EXPIRED;
+use crate::http::{HISTORY_EXPIRED, Peer};
 use crate::state::App;
 use crate::telemetry::ActivityOrigin;
 
@@ -56,6 +56,8 @@ pub(super) async fn send(
 /// Source: Direct Line 3.0, "Receive activities from the bot", polling.
 pub(super) async fn poll(
     State(app): State<App>,
+    axum::Extension(peer): axum::Extension<Peer>,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
     participant: Participant,
 ) -> Result<Response, ApiError> {
@@ -80,6 +82,10 @@ pub(super) async fn poll(
             None => Vec::new(),
         };
     }
+    let base = app.public_url.http_base(&headers, peer.0.ip()).unwrap_or_default();
+    let now = app.now();
+    let activities: Vec<_> =
+        activities.into_iter().map(|activity| app.links.render(activity, &base, now)).collect();
     let mut response = Bytes::from(ActivitySet::to_json(&activities, watermark)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -24,6 +24,7 @@ use super::credentials::{check_origin, conversation_in_path, token_error};
 use super::query;
 use crate::directory::Site;
 use crate::error::ApiError;
+use crate::http::Peer;
 use crate::limits::{
     DRAIN_FLUSH_PAGES, STREAM_IN_BYTES, STREAM_OUT_BYTES, STREAM_PARTING, STREAM_PINGS_UNANSWERED,
     STREAM_READ_BUFFER,
@@ -37,6 +38,8 @@ use crate::telemetry::SocketClosed;
 /// Source: Direct Line 3.0, "Connect to a stream".
 pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+    let base = peer.and_then(|peer| app.public_url.http_base(&parts.headers, peer)).unwrap_or_default();
     let query = parts.uri.query().map(str::to_owned);
     let ticket = query::parameter(query.as_deref(), "t").filter(|ticket| !ticket.is_empty());
     let ticket = ticket.ok_or_else(|| {
@@ -79,7 +82,7 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
         .max_message_size(STREAM_IN_BYTES)
         .max_frame_size(STREAM_IN_BYTES)
         .on_upgrade(move |socket| async move {
-            Stream { sign_at: Instant::now() + app.stream.idle, unanswered: 0, site, socket, app }
+            Stream { sign_at: Instant::now() + app.stream.idle, unanswered: 0, site, base, socket, app }
                 .run(follower)
                 .await;
             drop(tracked);
@@ -92,6 +95,8 @@ struct Stream {
     app: App,
     /// The site that let the client in.
     site: Arc<Site>,
+    /// How the client reaches this server, for the links that it gets.
+    base: String,
     /// When to show that the line is alive, and to ask whether the client is.
     sign_at: Instant,
     /// How often it was asked since the client last showed that it lives.
@@ -157,6 +162,7 @@ impl Stream {
             match next {
                 Some(Ok(Next::Activities(activities))) => self.send_each(&activities).await?,
                 Some(Ok(Next::Transient(activity))) => {
+                    let activity = self.app.links.render(activity, &self.base, self.app.now());
                     self.send(ActivitySet::transient_to_json(&activity)).await?
                 }
                 Some(Err(error)) => return Err(broken(&error)),
@@ -217,9 +223,11 @@ impl Stream {
     /// A page, each activity in a frame of its own: the stock client hands out what is in a frame one per timer tick, and
     /// mixes it with what is in the next frame where that comes meanwhile.
     async fn send_each(&mut self, activities: &[Seen]) -> Result<(), End> {
+        let now = self.app.now();
         let page = async {
             for seen in activities {
-                let frame = ActivitySet::to_json([&seen.activity], seen.watermark);
+                let activity = self.app.links.render(seen.activity.clone(), &self.base, now);
+                let frame = ActivitySet::to_json([&activity], seen.watermark);
                 self.socket.feed(Message::Text(frame.into())).await?;
             }
             self.socket.flush().await

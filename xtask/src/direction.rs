@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::cargo;
 
 /// A crate, and what must not be among the things that it is built from.
-const WALLS: [(&str, &[&str]); 6] = [
+const WALLS: [(&str, &[&str]); 7] = [
     (
         "landline-protocol",
         &["landline-core", "landline-auth", "landline-server", "tokio", "axum", "hyper", "fjall"],
@@ -13,9 +13,22 @@ const WALLS: [(&str, &[&str]); 6] = [
     ("landline-auth", &["landline-core", "landline-server", "tokio", "axum", "hyper", "fjall"]),
     (
         "landline-core",
-        &["landline-auth", "landline-server", "landline-store-embedded", "axum", "hyper", "http", "fjall"],
+        &[
+            "landline-auth",
+            "landline-server",
+            "landline-store-embedded",
+            "landline-store-blobs",
+            "axum",
+            "hyper",
+            "http",
+            "fjall",
+        ],
     ),
     ("landline-store-embedded", &["landline-auth", "landline-server", "axum", "hyper", "http"]),
+    (
+        "landline-store-blobs",
+        &["landline-auth", "landline-server", "landline-store-embedded", "axum", "fjall", "reqwest", "ring"],
+    ),
     ("landline-server", &["landline-testkit"]),
     ("landline", &["landline-testkit"]),
 ];

@@ -6,13 +6,14 @@
 //! Invariants: a change that was begun is made, also when the caller goes away; no answer and no log holds a secret, but
 //! for the one answer that hands out what was made just now.
 //!
-//! Where to look: who is let in (`auth`), what a body may hold (`fields`), the routes (`bots`, `sites`, `keys`, `outbox`), the
+//! Where to look: who is let in (`auth`), what a body may hold (`fields`), the routes (`bots`, `sites`, `conversations`, `keys`, `outbox`), the
 //! statuses (`errors`).
 //!
 //! Not here: the changes themselves (`directory::Editor`, `token_keys`, `identity`), what is counted (`telemetry::metrics`).
 
 mod auth;
 mod bots;
+mod conversations;
 mod errors;
 mod fields;
 mod keys;
@@ -115,6 +116,8 @@ pub fn routes(app: App, editor: Editor, token: &SiteSecret) -> Router {
         .route("/sites/{name}", get(sites::get).patch(sites::patch).delete(sites::remove))
         .route("/sites/{name}/secrets", post(sites::add_secret))
         .route("/sites/{name}/secrets/{slot}", delete(sites::remove_secret))
+        .route("/conversations", get(conversations::list))
+        .route("/conversations/{conversation}", get(conversations::get).delete(conversations::delete))
         .route("/keys", get(keys::list))
         .route("/keys/identity", post(keys::rotate_identity))
         .route("/keys/tokens", post(keys::rotate_tokens))

@@ -15,6 +15,7 @@ use landline_protocol::ConversationId;
 use url::Url;
 
 pub(crate) mod bot;
+pub(crate) mod conversation;
 pub(crate) mod key;
 pub(crate) mod outbox;
 pub(crate) mod site;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Bot(Box<bot::BotArguments>),
     Site(site::SiteArguments),
     Secret(site::SecretArguments),
+    Conversation(conversation::ConversationArguments),
     Key(key::KeyArguments),
     Outbox(outbox::OutboxArguments),
     /// Check a configuration file, or print an example of one.

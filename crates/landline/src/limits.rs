@@ -23,5 +23,8 @@ pub(crate) const SECRET_BYTES: u64 = 4096;
 /// How many pages of the outbox are read for one list, so that a server that goes on for ever does not hold us.
 pub(crate) const OUTBOX_PAGES: usize = 10_000;
 
+/// The same for the list of conversations.
+pub(crate) const CONVERSATION_PAGES: usize = 10_000;
+
 /// How many bots and sites are shown at the start; `landline bot list` shows all.
 pub(crate) const BANNER_LINES: usize = 10;

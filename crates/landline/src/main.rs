@@ -15,6 +15,7 @@ mod bot_command;
 mod check;
 mod cli;
 mod config_command;
+mod conversation_command;
 mod demo;
 mod exit;
 mod http_client;
@@ -53,6 +54,7 @@ fn run(arguments: cli::Arguments) -> anyhow::Result<ExitCode> {
             cli::Command::Bot(arguments) => bot_command::run(*arguments).await,
             cli::Command::Site(arguments) => site_command::run(arguments).await,
             cli::Command::Secret(arguments) => secret_command::run(arguments).await,
+            cli::Command::Conversation(arguments) => conversation_command::run(arguments).await,
             cli::Command::Key(arguments) => key_command::run(arguments).await,
             cli::Command::Outbox(arguments) => outbox_command::run(arguments).await,
             cli::Command::Config(command) => config_command::run(command),

@@ -22,7 +22,7 @@ pub(crate) fn refused(reply: &Reply, status: u16, code: &str, words: &str) {
 }
 
 /// Every route that there is.
-const ROUTES: [(Method, &str); 22] = [
+const ROUTES: [(Method, &str); 25] = [
     (Method::GET, "/bots"),
     (Method::POST, "/bots"),
     (Method::GET, "/bots/main"),
@@ -38,6 +38,9 @@ const ROUTES: [(Method, &str); 22] = [
     (Method::DELETE, "/sites/default"),
     (Method::POST, "/sites/default/secrets"),
     (Method::DELETE, "/sites/default/secrets/1"),
+    (Method::GET, "/conversations"),
+    (Method::GET, "/conversations/x"),
+    (Method::DELETE, "/conversations/x"),
     (Method::GET, "/keys"),
     (Method::POST, "/keys/identity?now=true"),
     (Method::POST, "/keys/tokens"),

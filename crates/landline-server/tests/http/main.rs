@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod admin;
+mod admin_conversations;
 mod admin_keys;
 mod admin_live;
 mod admin_outbox;

@@ -109,6 +109,23 @@ pub(crate) struct Site {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct OneConversation {
+    pub(crate) conversation: Conversation,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Conversation {
+    pub(crate) id: String,
+    pub(crate) site: String,
+    pub(crate) bot: String,
+    pub(crate) created: String,
+    pub(crate) last_activity: String,
+    pub(crate) members: u64,
+    pub(crate) activities: u64,
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct NewSecret {
     pub(crate) secret: Shown,
     pub(crate) slot: u8,

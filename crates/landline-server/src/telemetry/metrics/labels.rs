@@ -153,6 +153,8 @@ pub enum AdminChange {
     OutboxRetried,
     /// What was given up, or waits, is taken away.
     OutboxDropped,
+    /// A conversation, with everything in it.
+    ConversationDeleted,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

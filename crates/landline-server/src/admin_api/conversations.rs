@@ -1,0 +1,99 @@
+//! `/admin/v1/conversations`: which there are, and deleting one for somebody who asks for that.
+//!
+//! Not here: what is found of them (`landline_core::Overview`), deleting those whose time is over
+//! (`landline_core::Retention`).
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use landline_core::{Overview, OverviewFilter, Unavailable};
+use landline_protocol::ConversationId;
+use serde_json::{Value, json};
+
+use super::Admin;
+use super::fields::Query;
+use crate::error::ApiError;
+use crate::telemetry::AdminChange;
+
+/// `GET /admin/v1/conversations?bot=&site=&continuationToken=`
+///
+/// A page may be empty and still not be the last one: that is one without a `continuationToken`.
+pub(super) async fn list(State(admin): State<Admin>, mut query: Query) -> Result<Json<Value>, ApiError> {
+    let wanted = OverviewFilter { bot: query.take("bot", parse)?, site: query.take("site", parse)? };
+    let after = query.take("continuationToken", parse)?;
+    query.done()?;
+    let page = admin.app.conversations.overviews(&wanted, after).await;
+    let page = page.map_err(|error| ApiError::from(Unavailable::Store(error)))?;
+    let conversations: Vec<_> = page.conversations.iter().map(in_short).collect();
+    let mut answer = json!({ "conversations": conversations });
+    if !page.damaged.is_empty() {
+        answer["damaged"] = page.damaged.iter().map(ConversationId::as_str).collect();
+    }
+    if let Some(next) = page.next {
+        answer["continuationToken"] = next.as_str().into();
+    }
+    Ok(Json(answer))
+}
+
+/// `GET /admin/v1/conversations/{conversation}`
+pub(super) async fn get(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let overview = admin.app.conversations.overview(&in_path(&id)?).await.map_err(refused)?;
+    Ok(Json(json!({ "conversation": in_full(&overview) })))
+}
+
+/// `DELETE /admin/v1/conversations/{conversation}`
+///
+/// Its activities, its files, what waits for its bot: all of it. Its tokens open nothing any more. One that is damaged can
+/// be deleted too.
+pub(super) async fn delete(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = in_path(&id)?;
+    match admin.app.conversations.overview(&id).await {
+        Ok(_) | Err(Unavailable::Damaged(_)) => {}
+        Err(error @ (Unavailable::NotFound | Unavailable::Store(_))) => return Err(refused(error)),
+    }
+    let (conversations, conversation) = (admin.app.conversations.clone(), id.clone());
+    admin.to_its_end(async move { conversations.delete(&conversation).await }).await?;
+    admin.report(AdminChange::ConversationDeleted, &id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn in_short(overview: &Overview) -> Value {
+    let Overview { id, facts, last_time, entries } = overview;
+    json!({
+        "id": id.as_str(),
+        "site": facts.site.as_str(),
+        "bot": facts.bot.as_str(),
+        "created": facts.created.to_string(),
+        "lastActivity": last_time.to_string(),
+        "members": facts.everybody().len(),
+        "activities": entries,
+    })
+}
+
+fn in_full(overview: &Overview) -> Value {
+    in_short(overview)
+}
+
+fn in_path(text: &str) -> Result<ConversationId, ApiError> {
+    // What cannot be an id names nothing.
+    text.parse().map_err(|_| unknown())
+}
+
+fn refused(error: Unavailable) -> ApiError {
+    match error {
+        Unavailable::NotFound => unknown(),
+        error @ (Unavailable::Damaged(_) | Unavailable::Store(_)) => error.into(),
+    }
+}
+
+/// Not as clients are told, who may start a new one.
+fn unknown() -> ApiError {
+    ApiError::not_found("there is no such conversation")
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|why| format!("{why}"))
+}

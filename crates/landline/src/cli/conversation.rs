@@ -1,0 +1,46 @@
+//! `landline conversation …`.
+
+use clap::{Args, Subcommand};
+use landline_protocol::{BotName, ConversationId, SiteName};
+
+use super::target::TargetFlags;
+
+/// Look at the conversations of a running server, and delete one with everything in it.
+///
+/// What was said is not shown.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  landline conversation show CfA0bXzTmFmHZbkVRjZEvX")]
+pub(crate) struct ConversationArguments {
+    #[command(flatten)]
+    pub(crate) target: TargetFlags,
+
+    #[command(subcommand)]
+    pub(crate) action: ConversationAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConversationAction {
+    /// List the conversations.
+    #[command(after_help = "Example:\n  landline conversation list --site shop")]
+    List {
+        /// With this bot only.
+        #[arg(long, value_name = "BOT")]
+        bot: Option<BotName>,
+        /// Of this site only.
+        #[arg(long, value_name = "SITE")]
+        site: Option<SiteName>,
+    },
+    /// Show one conversation and its files.
+    #[command(after_help = "Example:\n  landline conversation show CfA0bXzTmFmHZbkVRjZEvX")]
+    Show(Which),
+    /// Delete a conversation: its activities, its files, what waits for its bot. Nobody gets at it any more.
+    #[command(after_help = "Example:\n  landline conversation delete CfA0bXzTmFmHZbkVRjZEvX")]
+    Delete(Which),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The conversation.
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) id: ConversationId,
+}

@@ -25,6 +25,8 @@ pub enum ErrorCode {
     Conflict,
     /// Too large.
     MessageSizeTooBig,
+    /// There is no room for more files. **Ours**: the hosted service has no such bound.
+    QuotaExceeded,
     /// Over a rate limit.
     ThrottledRequests,
     /// A bug of ours.

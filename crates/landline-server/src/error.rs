@@ -89,6 +89,17 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::MessageSizeTooBig, message)
     }
 
+    /// 413 `QuotaExceeded`: there is no room for the file.
+    pub fn quota_exceeded(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::QuotaExceeded, message)
+    }
+
+    /// 416 `BadArgument`: no part of so many bytes is within the range.
+    pub fn unsatisfiable_range(bytes: u64) -> Self {
+        let message = format!("the file has {bytes} bytes; ask for a range that begins within them");
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::BadArgument, message)
+    }
+
     /// 415 `NotSupported`: a content type that is not read here.
     pub fn media_type_not_supported(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::NotSupported, message)

@@ -39,6 +39,11 @@ impl View {
             Self::Thumbnail => "thumbnail",
         }
     }
+
+    /// The view of this id.
+    pub fn parse(id: &str) -> Option<Self> {
+        [Self::Original, Self::Thumbnail].into_iter().find(|view| view.as_str() == id)
+    }
 }
 
 /// The name of a blob.

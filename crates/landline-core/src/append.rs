@@ -19,11 +19,12 @@ use tokio::time::Instant;
 use crate::conversations::Conversations;
 use crate::delivery::{Before, OutboxChange, Turn, first_state};
 use crate::facts::{Change, Facts};
+use crate::files::{QuotaExceeded, StoredFile};
 use crate::hub::Topic;
 use crate::limits::APPEND_TRIES;
 use crate::store::{
     Append, AppendError, Appended, Audience, Damage, DeliveryState, Head, IdempotencyKey, NewRecord,
-    ReadError, Record, StoreError,
+    ReadError, Record, StoreError, StoreFuture,
 };
 
 /// What is known of the end of a log, by whoever appends to it.
@@ -54,6 +55,12 @@ impl Door {
 
     pub(crate) fn facts(&self) -> Arc<Facts> {
         Arc::clone(&self.facts)
+    }
+
+    /// Puts facts that are durable now. What was read of the store before that may hold older ones, and does not count.
+    fn set_facts(&mut self, facts: Facts) {
+        self.facts = Arc::new(facts);
+        self.generation += 1;
     }
 
     /// A place behind all deliveries so far.
@@ -138,6 +145,22 @@ pub(crate) enum Outcome {
 /// Nothing was appended: who was to join or to leave did so before.
 struct Unchanged;
 
+/// What became of asking the store to append.
+enum Ask<N> {
+    Asked(Box<Asked>),
+    /// The facts would change, and it is somebody else's turn to change them.
+    NeedsTurn,
+    NothingToDo(N),
+}
+
+struct Asked {
+    sealed: Sealed,
+    written: StoreFuture<Appended, AppendError>,
+    facts: Option<Facts>,
+    generation: u64,
+    queued: bool,
+}
+
 struct Sealed {
     first: Logged,
     more: Vec<Logged>,
@@ -159,6 +182,20 @@ impl Conversations {
         }
     }
 
+    /// As [`Self::append`], with more files; or why there is no room for them.
+    pub(crate) async fn append_with_files(
+        &self,
+        topic: &Topic,
+        entry: &Entry,
+        files: &[StoredFile],
+    ) -> Result<Result<Outcome, QuotaExceeded>, AppendError> {
+        let changed = |facts: &Facts| {
+            let named = entry.named.clone().and_then(|named| facts.after(&Change::Named(named)));
+            self.with_files(named.as_ref().unwrap_or(facts), files).map(Some)
+        };
+        self.append_with(topic, entry, changed).await
+    }
+
     /// Appends what tells of a change, with the change; `None` where there is nothing to change.
     pub(crate) async fn append_change(
         &self,
@@ -171,6 +208,9 @@ impl Conversations {
     }
 
     /// Appends with the facts that `change` makes of those that there are, unless it finds that nothing is to be done.
+    ///
+    /// Whoever changes the facts waits for whoever did before: a change that builds upon one that is not durable could
+    /// bring back what was never written. Those who do not change them wait for nobody.
     async fn append_with<N>(
         &self,
         topic: &Topic,
@@ -178,32 +218,25 @@ impl Conversations {
         change: impl Fn(&Facts) -> Result<Option<Facts>, N> + Send,
     ) -> Result<Result<Outcome, N>, AppendError> {
         let began = Instant::now();
+        let mut turn = None;
         for _ in 0..APPEND_TRIES {
             if topic.is_deleted() {
                 return Err(AppendError::NotFound);
             }
-            let (sealed, written, generation, queued) = {
-                let mut door = topic.door();
-                let queued = entry.drafts().any(|draft| draft.to_bot) && self.is_queued(&door.facts.bot);
-                let facts = match change(&door.facts) {
-                    Ok(facts) => facts,
-                    Err(nothing_to_do) => return Ok(Err(nothing_to_do)),
-                };
-                let sealed = door.seal(topic, entry, self.now(), queued).ok_or_else(out_of_positions)?;
-                let append = Append {
-                    conversation: topic.id.clone(),
-                    expected_tail: sealed.tail,
-                    records: sealed.new_records(),
-                    idempotency: entry.key.clone(),
-                    facts: facts.as_ref().map(Facts::to_bytes),
-                };
-                if let Some(facts) = facts {
-                    door.facts = Arc::new(facts);
+            let asked = match self.ask(topic, entry, &change, turn.is_some())? {
+                Ask::Asked(asked) => asked,
+                Ask::NeedsTurn => {
+                    turn = Some(topic.facts_turn().await);
+                    continue;
                 }
-                (sealed, self.store().append(append), door.generation, queued)
+                Ask::NothingToDo(why) => return Ok(Err(why)),
             };
+            let Asked { sealed, written, facts, generation, queued } = *asked;
             match written.await {
                 Ok(Appended::Done) => {
+                    if let Some(facts) = facts {
+                        topic.door().set_facts(facts);
+                    }
                     topic.publish(sealed.records);
                     if queued {
                         self.observer().outbox_changed(OutboxChange::Queued);
@@ -234,7 +267,99 @@ impl Conversations {
                 }
             }
         }
-        Err(AppendError::Unavailable(StoreError("too many appends at once in one conversation".into())))
+        Err(too_many_at_once())
+    }
+
+    /// Queues an append of what there is now.
+    fn ask<N>(
+        &self,
+        topic: &Topic,
+        entry: &Entry,
+        change: &impl Fn(&Facts) -> Result<Option<Facts>, N>,
+        has_turn: bool,
+    ) -> Result<Ask<N>, AppendError> {
+        let mut door = topic.door();
+        let queued = entry.drafts().any(|draft| draft.to_bot) && self.is_queued(&door.facts.bot);
+        let facts = match change(&door.facts) {
+            Ok(Some(_)) if !has_turn => return Ok(Ask::NeedsTurn),
+            Ok(facts) => facts,
+            Err(nothing_to_do) => return Ok(Ask::NothingToDo(nothing_to_do)),
+        };
+        let sealed = door.seal(topic, entry, self.now(), queued).ok_or_else(out_of_positions)?;
+        let written = self.store().append(Append {
+            conversation: topic.id.clone(),
+            expected_tail: sealed.tail,
+            records: sealed.new_records(),
+            idempotency: entry.key.clone(),
+            facts: facts.as_ref().map(Facts::to_bytes),
+        });
+        let generation = door.generation;
+        Ok(Ask::Asked(Box::new(Asked { sealed, written, facts, generation, queued })))
+    }
+
+    /// Changes the facts and logs nothing.
+    pub(crate) async fn append_facts<N>(
+        &self,
+        topic: &Topic,
+        change: impl Fn(&Facts) -> Result<Facts, N> + Send,
+    ) -> Result<Result<(), N>, AppendError> {
+        let _turn = topic.facts_turn().await;
+        for _ in 0..APPEND_TRIES {
+            if topic.is_deleted() {
+                return Err(AppendError::NotFound);
+            }
+            let (facts, written, generation) = {
+                let door = topic.door();
+                let facts = match change(&door.facts) {
+                    Ok(facts) => facts,
+                    Err(nothing_to_do) => return Ok(Err(nothing_to_do)),
+                };
+                let written = self.store().append(Append {
+                    conversation: topic.id.clone(),
+                    expected_tail: door.tail,
+                    records: Vec::new(),
+                    idempotency: None,
+                    facts: Some(facts.to_bytes()),
+                });
+                (facts, written, door.generation)
+            };
+            match written.await {
+                // Without a key, nothing is a duplicate.
+                Ok(Appended::Done | Appended::Duplicate { .. }) => {
+                    topic.door().set_facts(facts);
+                    return Ok(Ok(()));
+                }
+                Err(AppendError::Conflict { .. }) => self.reopen(topic, generation).await?,
+                Err(error) => {
+                    let _ = self.reopen(topic, generation).await;
+                    return Err(error);
+                }
+            }
+        }
+        Err(too_many_at_once())
+    }
+
+    /// Where the send with this key stands, if it counts; nothing is written.
+    pub(crate) async fn logged_before(
+        &self,
+        topic: &Topic,
+        key: IdempotencyKey,
+    ) -> Result<Option<ActivityId>, AppendError> {
+        // The key is looked at first; then this tail, which no log has.
+        let appended = self.store().append(Append {
+            conversation: topic.id.clone(),
+            expected_tail: Position::START,
+            records: Vec::new(),
+            idempotency: Some(key),
+            facts: None,
+        });
+        match appended.await {
+            Ok(Appended::Duplicate { position }) => {
+                Ok(Some(ActivityId { conversation: topic.id.clone(), position }))
+            }
+            Ok(Appended::Done) | Err(AppendError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes the end of the log from the store again, unless somebody did since `generation`.
@@ -337,6 +462,10 @@ impl Sealed {
         });
         records.zip(self.deliveries.iter().copied()).collect()
     }
+}
+
+fn too_many_at_once() -> AppendError {
+    AppendError::Unavailable(StoreError("too many appends at once in one conversation".into()))
 }
 
 fn out_of_positions() -> AppendError {

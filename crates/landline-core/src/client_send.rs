@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use crate::append::{Draft, Entry, Logged, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::delivery::{Again, Delivered, Job, Turn, outcome};
+use crate::files::{Brought, Fate, QuotaExceeded, StoredFile};
 use crate::hub::Topic;
 use crate::limits::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_MEMBER_NAME_BYTES};
 use crate::send_key::KeyOf;
-use crate::store::{DeliveryState, IdempotencyKey, ReadError, StoreError};
+use crate::store::{AppendError, DeliveryState, IdempotencyKey, ReadError, StoreError};
 use crate::transient;
 
 /// An activity from a client.
@@ -37,6 +38,9 @@ pub enum SendError {
     /// Nothing was logged: a value is not allowed.
     #[error("{0}")]
     NotAllowed(String),
+    /// Nothing was logged: there is no room for the files.
+    #[error(transparent)]
+    Quota(#[from] QuotaExceeded),
     /// Nothing was logged: the bot has too much to do already.
     #[error("the bot has too many activities under way; send again in a moment")]
     Busy,
@@ -77,8 +81,17 @@ impl Conversations {
     /// # Errors
     /// [`SendError`]; its variants say what was logged.
     pub async fn send_from_client(&self, send: ClientSend) -> Result<String, SendError> {
+        self.send_in_task(send, None).await
+    }
+
+    /// The same, with files that came in for it.
+    pub(crate) async fn send_in_task(
+        &self,
+        send: ClientSend,
+        files: Option<Brought>,
+    ) -> Result<String, SendError> {
         let this = self.clone();
-        let sent = self.tasks().spawn(async move { this.send_to_the_end(send).await });
+        let sent = self.tasks().spawn(async move { this.send_to_the_end(send, files).await });
         sent.await.unwrap_or_else(|_| {
             Err(SendError::NotLogged(NotLogged::Unknown(StoreError(
                 "the task that sent it has failed".into(),
@@ -86,7 +99,7 @@ impl Conversations {
         })
     }
 
-    async fn send_to_the_end(&self, send: ClientSend) -> Result<String, SendError> {
+    async fn send_to_the_end(&self, send: ClientSend, brought: Option<Brought>) -> Result<String, SendError> {
         let topic = self.topic(&send.conversation).await?;
         let facts = topic.door().facts();
         let kind = send.activity.kind().ok_or(SendError::Missing("type"))?;
@@ -96,7 +109,15 @@ impl Conversations {
         let user = sender(&send, facts.bot.as_str())?;
         // Whatever refuses the send comes before the first thing that is logged for it.
         let key = self.key(&user, send.idempotency_key.or_else(|| send.activity.client_activity_id()))?;
-        let activity = as_from(send.activity, &user);
+        let mut activity = as_from(send.activity, &user);
+        let brought = brought.filter(Brought::has_files);
+        if let Some(brought) = &brought {
+            if kind == "typing" {
+                return Err(SendError::NotAllowed("files need an activity that is kept, not typing".into()));
+            }
+            activity = self.with_attachments(&topic.id, activity, &brought.files())?;
+            self.check_room(&topic, &brought.stored(), key.as_ref()).await?;
+        }
         // In the outbox there is always room.
         let queued = self.is_queued(&facts.bot);
         let permit = match self.deliveries().permit(&facts.bot) {
@@ -125,7 +146,7 @@ impl Conversations {
         }
         let draft = Draft::of_client(activity);
         let entry = Entry { key, named: Some(user), ..Entry::of(draft) };
-        match self.append(&topic, &entry).await.map_err(NotLogged::from)? {
+        match self.log_of_client(&topic, &entry, brought).await? {
             Outcome::Logged(Logged { id, activity, turn, queued }, _) => {
                 if queued {
                     return Ok(id.to_string());
@@ -144,6 +165,56 @@ impl Conversations {
                 self.answer_repeat(&topic, id).await
             }
         }
+    }
+
+    /// Logs it with the files that came in for it, and says what becomes of their bytes.
+    async fn log_of_client(
+        &self,
+        topic: &Topic,
+        entry: &Entry,
+        brought: Option<Brought>,
+    ) -> Result<Outcome, SendError> {
+        let Some(mut brought) = brought else {
+            return Ok(self.append(topic, entry).await.map_err(NotLogged::from)?);
+        };
+        let files = brought.stored();
+        brought.set_fate(Fate::Undecided);
+        let logged = self.append_with_files(topic, entry, &files).await;
+        brought.set_fate(match &logged {
+            Ok(Ok(Outcome::Logged(..))) => Fate::Kept,
+            Err(AppendError::Unknown(_)) => Fate::Undecided,
+            Ok(Ok(Outcome::Repeat(_)) | Err(_)) | Err(_) => Fate::Removed,
+        });
+        match logged.map_err(NotLogged::from)? {
+            Ok(outcome) => Ok(outcome),
+            Err(full) => self.repeat_or(full, topic, entry.key.as_ref()).await.map(Outcome::Repeat),
+        }
+    }
+
+    /// Whether files fit, or were logged before with the same key.
+    async fn check_room(
+        &self,
+        topic: &Topic,
+        files: &[StoredFile],
+        key: Option<&IdempotencyKey>,
+    ) -> Result<(), SendError> {
+        let facts = topic.door().facts();
+        match self.with_files(&facts, files) {
+            Ok(_) => Ok(()),
+            Err(full) => self.repeat_or(full, topic, key).await.map(drop),
+        }
+    }
+
+    /// What was logged with this key stays so when there is no room any more.
+    async fn repeat_or(
+        &self,
+        full: QuotaExceeded,
+        topic: &Topic,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<ActivityId, SendError> {
+        let Some(key) = key else { return Err(full.into()) };
+        let before = self.logged_before(topic, key.clone()).await.map_err(NotLogged::from)?;
+        before.ok_or(full.into())
     }
 
     async fn answer(&self, job: Job) -> Result<String, SendError> {

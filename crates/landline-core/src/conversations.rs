@@ -1,13 +1,13 @@
 //! The one thing the rest of the server talks to: a cheap handle to all conversations.
 //!
 //! Its methods stand where their subject is: `start`, `client_send`, `bot_send`, `follow`, `retention`,
-//! `delivery`.
+//! `delivery`, `files`.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landline_protocol::{BotName, ConversationId, Timestamp};
+use landline_protocol::{BotName, ConversationId, SiteName, Timestamp};
 use tokio_util::task::TaskTracker;
 
 use crate::bot::{BotDirectory, BotProfile, BotTransport};
@@ -15,15 +15,20 @@ use crate::clock::Clock;
 use crate::delivery::{AnswerEnd, Delivered, Deliveries, Outbox, OutboxChange};
 use crate::entropy::Entropy;
 use crate::facts::Facts;
+use crate::files::{FileLife, FileLinks, FilesFrom, Room};
 use crate::hub::{Hub, Topic};
 use crate::limits::Limits;
-use crate::store::{AppendError, Damage, LogStore, ReadError, StoreError};
+use crate::store::{AppendError, BlobStore, Damage, LogStore, ReadError, StoreError};
 
 /// What the domain is given: the outside world, as arguments.
 #[expect(missing_debug_implementations, reason = "a bag of trait objects; it is taken apart at once")]
 pub struct Parts {
     /// Keeps the logs.
     pub store: Arc<dyn LogStore>,
+    /// Keeps the bytes of files.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Makes what stands in the log for a file.
+    pub file_links: Arc<dyn FileLinks>,
     /// Reaches the bots.
     pub bots: Arc<dyn BotTransport>,
     /// Which bots there are.
@@ -56,6 +61,15 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 
     /// An append became durable, after so long from when it was asked for.
     fn append_committed(&self, _took: Duration) {}
+
+    /// So many files, of so many bytes together, came in and are kept.
+    fn files_kept(&self, _from: FilesFrom, _files: usize, _bytes: u64) {}
+
+    /// So many stored files were taken away that nobody has any more.
+    fn files_swept(&self, _files: u64) {}
+
+    /// The files of all sites have so many bytes together.
+    fn file_bytes_held(&self, _bytes: u64) {}
 }
 
 /// An observer that does not care.
@@ -69,6 +83,7 @@ struct Inner {
     hub: Hub,
     deliveries: Deliveries,
     outbox: Outbox,
+    room: Room,
 }
 
 /// A cheap handle to all conversations.
@@ -146,6 +161,7 @@ impl Conversations {
                 hub,
                 deliveries: Deliveries::default(),
                 outbox: Outbox::default(),
+                room: Room::default(),
             }),
         }
     }
@@ -189,6 +205,23 @@ impl Conversations {
 
     pub(crate) fn store(&self) -> &dyn LogStore {
         &*self.inner.parts.store
+    }
+
+    pub(crate) fn blobs(&self) -> &dyn BlobStore {
+        &*self.inner.parts.blobs
+    }
+
+    pub(crate) fn file_links(&self) -> &dyn FileLinks {
+        &*self.inner.parts.file_links
+    }
+
+    pub(crate) fn room(&self) -> &Room {
+        &self.inner.room
+    }
+
+    pub(crate) fn file_life(&self, site: &SiteName) -> FileLife {
+        let life = self.inner.parts.directory.file_life(site);
+        life.unwrap_or(FileLife::For(self.limits().file_life))
     }
 
     pub(crate) fn bots(&self) -> &dyn BotTransport {

@@ -117,6 +117,7 @@ fn facts(
         locale: None,
         members: Vec::new(),
         names: BTreeMap::new(),
+        files: Vec::new(),
     };
     for ChannelAccount { id, name } in users {
         if id.as_str() == facts.bot.as_str() || facts.members.contains(&id) {

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use landline_protocol::{BotName, ChannelAccount, ConversationId, SiteName, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::files::StoredFile;
 use crate::limits::MAX_MEMBERS;
 use crate::store::Damage;
 
-/// Written with the conversation, and again whenever somebody joins or leaves, or says what they are called.
+/// Written with the conversation, and again whenever somebody joins or leaves, or says what they are called, and with every file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The site whose clients take part.
@@ -31,6 +32,9 @@ pub struct Facts {
     /// What members are called, where known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<UserId, String>,
+    /// The files whose bytes are kept, in the order in which they came; some of those whose time is over, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<StoredFile>,
 }
 
 /// A change of who takes part.
@@ -108,6 +112,7 @@ mod tests {
         let written = br#"{"site":"s","bot":"b","created":7,"user":"ann","members":["ann","bob"]}"#;
         let facts = Facts::from_bytes(&"c".parse().unwrap(), written).unwrap();
         assert_eq!((facts.members.len(), facts.names.len(), facts.user_name.clone()), (2, 0, None));
+        assert_eq!(facts.files, []);
         assert_eq!(facts.to_bytes(), written.as_slice(), "and what is not known is not written");
         let written =
             br#"{"site":"s","bot":"b","created":7,"user":"ann","user_name":"Ann","members":["ann"]}"#;

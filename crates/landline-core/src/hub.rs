@@ -39,6 +39,8 @@ pub(crate) struct Topic {
     door: Mutex<Door>,
     /// Held by whoever changes what was said, across the waits for the log: so that what was deleted does not come back.
     changing: tokio::sync::Mutex<()>,
+    /// Held by whoever changes the facts, until they are durable: so that no change builds upon one that fails.
+    facts_turn: tokio::sync::Mutex<()>,
     sockets: AtomicUsize,
     deleted: AtomicBool,
     /// Whether anybody has ever asked again to deliver something of it; set before that is done.
@@ -104,6 +106,11 @@ impl Topic {
     /// The turn to change what was said.
     pub(crate) async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.changing.lock().await
+    }
+
+    /// The turn to change the facts.
+    pub(crate) async fn facts_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.facts_turn.lock().await
     }
 
     pub(crate) fn live(&self) -> &Arc<Lane> {
@@ -204,6 +211,7 @@ impl Hub {
             ring: Mutex::new(Ring::new(Arc::clone(&self.ring_bytes))),
             door: Mutex::new(Door::new(id, head)?),
             changing: tokio::sync::Mutex::default(),
+            facts_turn: tokio::sync::Mutex::default(),
             sockets: AtomicUsize::new(0),
             deleted: AtomicBool::new(false),
             repeated: Arc::default(),

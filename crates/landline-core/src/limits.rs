@@ -204,3 +204,20 @@ pub(crate) const OUTBOX_STORE_PAUSE: Duration = Duration::from_secs(5);
 
 /// How many entries of the outbox are looked at for one page of what an operator asked for.
 pub(crate) const OUTBOX_SCAN: usize = 2048;
+
+/// How many files one upload may have.
+pub const FILES_PER_UPLOAD: usize = 10;
+
+/// How much larger an activity may become by each file that is put into it: a link with the longest name, all of its
+/// characters escaped, and a type.
+pub(crate) const BYTES_PER_ATTACHED_FILE: usize = 4 * 1024;
+
+/// How long the store of files may take to answer, for each piece.
+pub(crate) const BLOB_WAIT: Duration = Duration::from_secs(30);
+
+/// How long the bytes of a file stay when its time is over, for whoever looked just before.
+pub const FILE_GRACE: Duration = Duration::from_secs(60);
+
+/// How long nobody touches a file of which it is not known whether it was logged: longer than any store that cannot tell
+/// at once takes to find out.
+pub(crate) const UNDECIDED_FILES: Duration = Duration::from_secs(600);

@@ -62,6 +62,7 @@ impl Conversations {
             locale: start.locale,
             members: start.user.iter().map(|user| user.id.clone()).collect(),
             names: BTreeMap::new(),
+            files: Vec::new(),
         };
         let id = ActivityId { conversation: start.conversation.clone(), position: Position::new(1) };
         let bot = ChannelAccountJson { id: facts.bot.as_str(), name: None };

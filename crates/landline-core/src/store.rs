@@ -124,7 +124,8 @@ pub enum Created {
     Existed,
 }
 
-/// Records for the end of a log: all of them or none, in one atomic write with everything else named here.
+/// Records for the end of a log: all of them or none, in one atomic write with everything else named here. There may be
+/// none where there are new facts and no key: then only these change, and the tail stays where it is.
 #[derive(Clone, Debug)]
 pub struct Append {
     /// Whose log.
@@ -132,7 +133,7 @@ pub struct Append {
     /// The tail that the caller counted on when it made the records: they contain their positions, which are
     /// this one and the ones right behind it.
     pub expected_tail: Position,
-    /// At least one. Each with its delivery state, if it needs one.
+    /// Each with its delivery state, if it needs one.
     pub records: Vec<(NewRecord, Option<DeliveryState>)>,
     /// The key of the send; it is kept with the position of the **first** record.
     pub idempotency: Option<IdempotencyKey>,
@@ -259,8 +260,8 @@ pub trait LogStore: fmt::Debug + Send + Sync + 'static {
 
     /// Appends, if the tail is the expected one and the key is new.
     ///
-    /// The key is looked at first: a repeat is a [`Appended::Duplicate`] whatever the tail. Then the tail, then what
-    /// the records replace.
+    /// The key is looked at first: a repeat is a [`Appended::Duplicate`] whatever the tail. Then the tail, then whether
+    /// there is anything to write, then what the records replace.
     fn append(&self, append: Append) -> StoreFuture<Appended, AppendError>;
 
     /// What is known of a conversation; [`ReadError::NotFound`] where there is none.

@@ -133,7 +133,8 @@ impl RawObject {
         self.write().into()
     }
 
-    fn to_raw(&self) -> Box<RawValue> {
+    /// The object as a value.
+    pub fn to_raw(&self) -> Box<RawValue> {
         // What `write` makes of names that serde escapes and values that serde read is JSON.
         String::from_utf8(self.write())
             .ok()

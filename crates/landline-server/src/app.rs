@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use landline_auth::SiteSecret;
-use landline_core::store::{LogStore, Registry};
+use landline_core::files::FilesFrom;
+use landline_core::store::{BlobStore, LogStore, Registry};
 use landline_core::{
     AnswerEnd, BotTransport, Clock, Conversations, Delivered, Entropy, Observer, OutboxChange, Parts,
     Retention, limits::SWEEP_INTERVAL,
 };
 use landline_protocol::SiteName;
+use landline_store_blobs::FolderBlobs;
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use self::admin_file::AdminFile;
 use crate::admin_api::{self, Readiness, ReadinessState};
 use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
-use crate::config::{Config, StoreLimits};
+use crate::config::{Config, FilesAt, StoreLimits};
 use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
 use crate::files::{Links, WithLinks, open_file_keys};
 use crate::http::{ServeLimits, serve, with_layers};
@@ -33,7 +35,7 @@ use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
 use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
-use crate::telemetry::{DeliveryOutcome, Metrics, OutboxEvent, StreamedAnswerEnd};
+use crate::telemetry::{ActivityOrigin, DeliveryOutcome, Metrics, OutboxEvent, StreamedAnswerEnd};
 use crate::token_keys::TokenKeys;
 use crate::{client_api, connector_api};
 
@@ -67,6 +69,8 @@ pub struct Engines {
     pub log: Arc<dyn LogStore>,
     /// Secrets and keys.
     pub registry: Arc<dyn Registry>,
+    /// The bytes of files.
+    pub blobs: Arc<dyn BlobStore>,
     /// The way to the bots; `None` for HTTP.
     pub bots: Option<Arc<dyn BotTransport>>,
 }
@@ -103,7 +107,23 @@ pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
     let store = Arc::new(open_store(&options.config.data, &options.config.limits.store).await?);
     let log: Arc<dyn LogStore> = Arc::<EmbeddedStore>::clone(&store);
     let folder = options.config.data.clone();
-    assemble(options, Engines { log, registry: store, bots: None }, Some(folder)).await
+    let blobs = open_blobs(&options.config.files, &options.config.limits.store).await?;
+    assemble(options, Engines { log, registry: store, blobs, bots: None }, Some(folder)).await
+}
+
+/// Opens what keeps the bytes of files.
+///
+/// # Errors
+/// As [`start`].
+pub async fn open_blobs(files: &FilesAt, limits: &StoreLimits) -> anyhow::Result<Arc<dyn BlobStore>> {
+    match files {
+        FilesAt::Folder(path) => {
+            let (folder, reserve) = (path.clone(), limits.reserve_bytes);
+            let opened = tokio::task::spawn_blocking(move || FolderBlobs::open(&folder, reserve)).await?;
+            Ok(Arc::new(opened.context("cannot open the folder of files")?))
+        }
+        FilesAt::Bucket(_) => anyhow::bail!("files cannot be kept in a bucket yet; name a folder"),
+    }
 }
 
 /// Opens the store in a folder.
@@ -179,6 +199,8 @@ async fn assemble(
     });
     let conversations = Conversations::new(Parts {
         store: Arc::clone(&engines.log),
+        blobs: engines.blobs,
+        file_links: Arc::<Links>::clone(&links),
         bots,
         directory: Arc::<Directory>::clone(&directory),
         clock: Arc::clone(&clock),
@@ -408,6 +430,22 @@ impl Observer for DeliveryMetrics {
 
     fn append_committed(&self, took: Duration) {
         self.0.append_committed(took);
+    }
+
+    fn files_kept(&self, from: FilesFrom, files: usize, bytes: u64) {
+        let from = match from {
+            FilesFrom::Clients => ActivityOrigin::Client,
+            FilesFrom::Bot => ActivityOrigin::Bot,
+        };
+        self.0.files_kept(from, files, bytes);
+    }
+
+    fn files_swept(&self, files: u64) {
+        self.0.files_swept(files);
+    }
+
+    fn file_bytes_held(&self, bytes: u64) {
+        self.0.file_bytes_held(bytes);
     }
 }
 

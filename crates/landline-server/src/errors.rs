@@ -1,6 +1,7 @@
 //! How the domain's refusals are spelled in HTTP: one `match` each, without a `_` arm, so that a new variant has to be
 //! placed before it compiles.
 
+use landline_core::files::UploadError;
 use landline_core::{BotSendError, Delivered, MemberError, NotLogged, SendError, Unavailable, UpdateError};
 use landline_protocol::{ActivityError, RequestBodyError};
 
@@ -49,6 +50,7 @@ impl From<SendError> for ApiError {
         match error {
             SendError::Missing(_) => Self::missing_property(error.to_string()),
             SendError::NotAllowed(_) => Self::bad_argument(error.to_string()),
+            SendError::Quota(full) => Self::quota_exceeded(full.to_string()),
             SendError::Busy => Self::unavailable(error.to_string(), RETRY_AFTER),
             SendError::NotLogged(error) => error.into(),
             SendError::Bot { ref delivered, .. } => bot_error(&error, delivered),
@@ -79,6 +81,21 @@ impl From<BotSendError> for ApiError {
             BotSendError::Missing(_) => Self::missing_property(error.to_string()),
             BotSendError::NotAllowed(_) => Self::bad_argument(error.to_string()),
             BotSendError::NotLogged(error) => error.into(),
+        }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::TooBig { .. } => Self::too_big(error.to_string()),
+            UploadError::TooMany { .. } => Self::bad_argument(error.to_string()),
+            UploadError::Quota(full) => Self::quota_exceeded(full.to_string()),
+            UploadError::Misused(why) => Self::service_error(why),
+            UploadError::Store(error) => {
+                unavailable("files cannot be kept now; try again in a moment", &error)
+            }
+            UploadError::NotLogged(error) => error.into(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Time is the runtime's: in a test with `start_paused = true` nothing waits for real.
 
+mod blobs;
 mod bot;
 mod clock;
 mod directory;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landline_core::store::Created;
-use landline_core::store::memory::MemoryStore;
+use landline_core::store::memory::{MemoryBlobs, MemoryStore};
 use landline_core::{
     Begin, BotSendError, ClientSend, Conversations, DeliveryMode, Limits, Parts, Seen, SendError,
     StartConversation, Unavailable,
@@ -21,6 +22,7 @@ use landline_protocol::{Activity, BotName, ChannelAccount, ConversationId, Posit
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
+pub use blobs::{BlobCall, BlobFault, FaultyBlobs, PlainLinks};
 pub use bot::{Behaviour, ScriptedBot};
 pub use clock::{ManualClock, SeededEntropy};
 pub use directory::Bots;
@@ -34,6 +36,8 @@ pub struct World {
     pub bot: Arc<ScriptedBot>,
     pub clock: Arc<ManualClock>,
     pub disk: Arc<FaultyStore>,
+    /// The bytes of files.
+    pub blobs: Arc<FaultyBlobs>,
     /// Which bots there are; at first the one called "bot", in `wait` mode.
     pub bots: Arc<Bots>,
     pub observer: Arc<Ends>,
@@ -55,7 +59,9 @@ impl World {
 
     pub fn with(limits: Limits) -> Self {
         let disk = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
-        Self::over(disk, Arc::default(), Arc::default(), Arc::new(ScriptedBot::default()), limits)
+        let clock = Arc::<ManualClock>::default();
+        let blobs = Arc::new(FaultyBlobs::new(Arc::new(MemoryBlobs::new(Arc::clone(&clock) as _))));
+        Self::over(disk, blobs, clock, Arc::default(), Arc::new(ScriptedBot::default()), limits)
     }
 
     /// With the one bot in `queued` mode.
@@ -67,6 +73,7 @@ impl World {
 
     fn over(
         disk: Arc<FaultyStore>,
+        blobs: Arc<FaultyBlobs>,
         clock: Arc<ManualClock>,
         bots: Arc<Bots>,
         bot: Arc<ScriptedBot>,
@@ -75,6 +82,8 @@ impl World {
         let (tasks, observer) = (TaskTracker::new(), Arc::new(Ends::default()));
         let conversations = Conversations::new(Parts {
             store: Arc::clone(&disk) as _,
+            blobs: Arc::clone(&blobs) as _,
+            file_links: Arc::new(PlainLinks),
             bots: Arc::clone(&bot) as _,
             directory: Arc::clone(&bots) as _,
             clock: Arc::clone(&clock) as _,
@@ -83,13 +92,14 @@ impl World {
             tasks: tasks.clone(),
             observer: Arc::clone(&observer) as _,
         });
-        Self { conversations, bot, clock, disk, bots, observer, tasks, limits }
+        Self { conversations, bot, clock, disk, blobs, bots, observer, tasks, limits }
     }
 
     /// Another process over the same data: what was only in memory is gone. The bot remembers.
     pub fn restarted(&self) -> Self {
         Self::over(
             Arc::clone(&self.disk),
+            Arc::clone(&self.blobs),
             Arc::clone(&self.clock),
             Arc::clone(&self.bots),
             Arc::clone(&self.bot),
@@ -102,6 +112,7 @@ impl World {
     pub fn killed(&self) -> Self {
         Self::over(
             Arc::new(self.disk.cut_off()),
+            Arc::new(self.blobs.cut_off()),
             Arc::clone(&self.clock),
             Arc::clone(&self.bots),
             Arc::clone(&self.bot),
@@ -113,6 +124,7 @@ impl World {
     pub fn restarted_with_another_bot(&self) -> Self {
         Self::over(
             Arc::clone(&self.disk),
+            Arc::clone(&self.blobs),
             Arc::clone(&self.clock),
             Arc::clone(&self.bots),
             Arc::default(),

@@ -35,7 +35,7 @@ pub use disk::Disk;
 pub use http::{Call, Reply};
 pub use socket::{Frame, Socket};
 
-use crate::domain::{ManualClock, ScriptedBot};
+use crate::domain::{FaultyBlobs, ManualClock, ScriptedBot};
 
 /// How long anything may take that is to happen at once.
 pub const SOON: Duration = Duration::from_secs(10);
@@ -48,6 +48,8 @@ pub struct TestServer {
     pub clock: Arc<ManualClock>,
     pub bot: Arc<ScriptedBot>,
     pub disk: Arc<Disk>,
+    /// The bytes of files; in memory.
+    pub blobs: Arc<FaultyBlobs>,
     /// Bots and sites, as the server sees them.
     pub directory: Arc<Directory>,
     /// What the bot [`BOT`] is told as its `serviceUrl`.
@@ -146,6 +148,7 @@ impl TestServer {
         let lasting = Lasting {
             disk: Arc::clone(&self.disk),
             registry: Arc::clone(&self.registry),
+            blobs: Arc::clone(&self.blobs),
             clock: Arc::clone(&self.clock),
             bot: Arc::clone(&self.bot),
             folder: self.folder.clone(),
@@ -154,7 +157,7 @@ impl TestServer {
     }
 
     fn assemble(running: Running, lasting: Lasting, builder: Builder, shutdown: CancellationToken) -> Self {
-        let Lasting { disk, registry, clock, bot, folder } = lasting;
+        let Lasting { disk, registry, blobs, clock, bot, folder } = lasting;
         let directory = Arc::clone(&running.directory);
         let now = directory.snapshot();
         let url = |name: &str| {
@@ -171,6 +174,7 @@ impl TestServer {
             clock,
             bot,
             disk,
+            blobs,
             directory,
             service_url,
             other_service_url,
@@ -188,6 +192,7 @@ impl TestServer {
 struct Lasting {
     disk: Arc<Disk>,
     registry: Arc<dyn Registry>,
+    blobs: Arc<FaultyBlobs>,
     clock: Arc<ManualClock>,
     bot: Arc<ScriptedBot>,
     folder: Option<Arc<tempfile::TempDir>>,

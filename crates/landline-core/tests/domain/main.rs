@@ -6,6 +6,7 @@
 mod answer_stream;
 mod connector;
 mod deliver;
+mod files;
 mod follow;
 mod live;
 mod members;

@@ -1,7 +1,9 @@
 //! From a file to what stands for it in a log, and from there to a link.
 
 use landline_auth::{FileLinkKeys, LinkSignature, LinkedFile, escaped_file_name};
-use landline_protocol::Timestamp;
+use landline_core::files::{FileLinks, StoredFile};
+use landline_core::store::View;
+use landline_protocol::{ConversationId, Timestamp};
 
 /// Makes links to files, and knows its own.
 #[derive(Debug)]
@@ -24,5 +26,17 @@ impl Links {
         Some(format!(
             "{base}/v3/directline/conversations/{conversation}/files/{file}/{view}/{name}?e={expires}&s={mac}"
         ))
+    }
+}
+
+impl FileLinks for Links {
+    fn logged(&self, conversation: &ConversationId, file: &StoredFile, view: View) -> String {
+        self.keys.logged(&LinkedFile {
+            conversation: conversation.clone(),
+            file: file.id.clone(),
+            view: view.as_str().to_owned(),
+            name: file.name.clone(),
+            until: file.until,
+        })
     }
 }

@@ -45,8 +45,9 @@ impl Group<'_> {
         if expected_tail != head.tail {
             return Err(AppendError::Conflict { tail: head.tail });
         }
-        if records.is_empty() {
-            return Err(AppendError::Unavailable(StoreError("an append needs a record".to_owned())));
+        if records.is_empty() && (facts.is_none() || idempotency.is_some()) {
+            let problem = "an append needs a record, or new facts and no key".to_owned();
+            return Err(AppendError::Unavailable(StoreError(problem)));
         }
         self.room.for_new().map_err(AppendError::Unavailable)?;
         self.push(&conversation, &mut head, records, idempotency.as_ref())?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use landline_core::BotTransport;
-use landline_core::store::memory::MemoryStore;
+use landline_core::store::memory::{MemoryBlobs, MemoryStore};
 use landline_core::store::{LogStore, Registry};
 use landline_server::app::{Engines, StartOptions, start_with};
 use landline_server::config::Config;
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Disk, Lasting, TestServer, keys};
-use crate::domain::{ManualClock, ScriptedBot, SeededEntropy};
+use crate::domain::{FaultyBlobs, ManualClock, ScriptedBot, SeededEntropy};
 
 /// The site whose operator and clients most tests are.
 pub const SITE: &str = "default";
@@ -108,7 +108,8 @@ impl Builder {
         };
         let disk = Arc::new(Disk::new(log));
         let (clock, bot) = (Arc::new(ManualClock::default()), Arc::new(ScriptedBot::default()));
-        self.start_over(Lasting { disk, registry, clock, bot, folder }).await
+        let blobs = Arc::new(FaultyBlobs::new(Arc::new(MemoryBlobs::new(Arc::clone(&clock) as _))));
+        self.start_over(Lasting { disk, registry, blobs, clock, bot, folder }).await
     }
 
     /// Starts it over what there is.
@@ -116,7 +117,8 @@ impl Builder {
         let scripted: Arc<dyn BotTransport> = Arc::<ScriptedBot>::clone(&lasting.bot);
         let bots = (!self.http_bot).then_some(scripted);
         let log = Arc::<Disk>::clone(&lasting.disk);
-        let engines = Engines { log, registry: Arc::clone(&lasting.registry), bots };
+        let (registry, blobs) = (Arc::clone(&lasting.registry), Arc::clone(&lasting.blobs) as _);
+        let engines = Engines { log, registry, blobs, bots };
         let shutdown = CancellationToken::new();
         let bind = async |address| TcpListener::bind(address).await.expect("a free port");
         let options = StartOptions {

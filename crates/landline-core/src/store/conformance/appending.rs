@@ -143,15 +143,73 @@ pub async fn another_tail_is_a_conflict_and_nothing_is_written<R: Rig>() {
     assert_eq!(bodies(rig.store(), "a").await, ["one", "two"]);
 }
 
-pub async fn an_append_without_records_is_refused<R: Rig>() {
+pub async fn an_append_of_nothing_is_refused<R: Rig>() {
     let rig = R::fresh().await;
     rig.store().create(create("a")).await.unwrap();
+    let before = head(rig.store(), "a").await;
 
-    let empty = Append { records: Vec::new(), facts: Some(Bytes::from_static(b"new")), ..append("a", 1, "") };
-    let outcome = rig.store().append(empty).await;
+    let nothing = Append { records: Vec::new(), ..append("a", 1, "") };
+    let facts = Some(Bytes::from_static(b"new"));
+    let no_record_for_the_key = Append { facts, idempotency: Some(key(1)), ..nothing.clone() };
+    for empty in [nothing, no_record_for_the_key] {
+        let outcome = rig.store().append(empty).await;
+        assert!(matches!(outcome, Err(AppendError::Unavailable(_))), "{outcome:?}");
+    }
 
-    assert!(matches!(outcome, Err(AppendError::Unavailable(_))), "{outcome:?}");
-    assert_eq!(&*head(rig.store(), "a").await.facts, b"facts");
+    assert_eq!(head(rig.store(), "a").await, before);
+    let send = Append { idempotency: Some(key(1)), ..append("a", 1, "one") };
+    assert_eq!(rig.store().append(send).await.unwrap(), Appended::Done, "the key was not kept");
+}
+
+pub async fn facts_change_without_a_record<R: Rig>() {
+    let rig = R::fresh().await;
+    filled(rig.store(), "a", &["one"]).await;
+    let before = head(rig.store(), "a").await;
+    let new = |text: &'static str, tail| Append {
+        records: Vec::new(),
+        facts: Some(Bytes::from_static(text.as_bytes())),
+        ..append("a", tail, "")
+    };
+
+    // At once, so that they may share a write with what stands before and behind them.
+    let both = [rig.store().append(new("two", 2)), rig.store().append(new("three", 2))];
+    let behind = rig.store().append(append("a", 2, "two"));
+    let late = rig.store().append(new("late", 2));
+
+    for appended in both {
+        assert_eq!(appended.await.unwrap(), Appended::Done);
+    }
+    assert_eq!(behind.await.unwrap(), Appended::Done, "the tail stays where it is");
+    let late = late.await;
+    assert!(matches!(late, Err(AppendError::Conflict { tail }) if tail == at(3)), "{late:?}");
+    let after = head(rig.store(), "a").await;
+    let expected = Head {
+        facts: Bytes::from_static(b"three"),
+        last: at(2),
+        tail: at(3),
+        last_time: Timestamp::from_millis(2),
+        ..before
+    };
+    assert_eq!(after, expected);
+    assert_eq!(bodies(rig.store(), "a").await, ["one", "two"]);
+}
+
+pub async fn a_key_is_found_without_writing<R: Rig>() {
+    let rig = R::fresh().await;
+    rig.store().create(create("a")).await.unwrap();
+    let look = |name| Append {
+        records: Vec::new(),
+        idempotency: Some(key(name)),
+        expected_tail: Position::START,
+        ..append("a", 1, "")
+    };
+    rig.store().append(Append { idempotency: Some(key(1)), ..append("a", 1, "one") }).await.unwrap();
+
+    let found = rig.store().append(look(1)).await.unwrap();
+    let unknown = rig.store().append(look(2)).await;
+
+    assert_eq!(found, Appended::Duplicate { position: at(1) });
+    assert!(matches!(unknown, Err(AppendError::Conflict { .. })), "{unknown:?}");
 }
 
 pub async fn facts_change_only_where_new_ones_are_given<R: Rig>() {

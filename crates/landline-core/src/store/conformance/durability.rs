@@ -34,6 +34,8 @@ pub async fn everything_is_there_after_reopening<R: Rig>() {
         store.append(send).await.unwrap();
     }
     store.append(append("b", 1, "one")).await.unwrap();
+    let facts = Some(Bytes::from_static(b"changed alone"));
+    store.append(Append { records: Vec::new(), facts, ..append("b", 2, "") }).await.unwrap();
     store.repair(&id("b")).await.unwrap();
     store.put(Table::TokenKeys, "key", Bytes::from_static(b"value"), None).await.unwrap();
     let before = everything(store, &id("a")).await;
@@ -58,6 +60,7 @@ pub async fn everything_is_there_after_reopening<R: Rig>() {
     }
     let jumped = head(store, "b").await;
     assert_eq!((jumped.last, jumped.tail), (at(1), at(1 + Position::JUMP)));
+    assert_eq!(&*jumped.facts, b"changed alone");
     assert_eq!(&*head(store, "empty").await.facts, b"facts");
     let entry = store.get(Table::TokenKeys, "key").await.unwrap();
     assert_eq!(entry, Some(Versioned { value: Bytes::from_static(b"value"), version: Version(1) }));

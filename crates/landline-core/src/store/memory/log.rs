@@ -54,8 +54,8 @@ impl Log {
         if append.expected_tail != self.head.tail {
             return Err(AppendError::Conflict { tail: self.head.tail });
         }
-        if append.records.is_empty() {
-            return Err(refused("an append needs a record"));
+        if append.records.is_empty() && (append.facts.is_none() || append.idempotency.is_some()) {
+            return Err(refused("an append needs a record, or new facts and no key"));
         }
         self.push(append.records, append.idempotency)?;
         if let Some(facts) = append.facts {

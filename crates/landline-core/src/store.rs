@@ -321,6 +321,10 @@ pub trait LogStore: fmt::Debug + Send + Sync + 'static {
     /// Forgets a conversation; no error where there is none.
     fn delete(&self, conversation: &ConversationId) -> StoreFuture<(), AppendError>;
 
+    /// Makes what was deleted or expired before this call unreadable in whatever the engine keeps on disk, too. May take as
+    /// long as reading and writing everything does. Nothing else changes; an error means that it may be readable still.
+    fn purge(&self) -> StoreFuture<(), StoreError>;
+
     /// Keeps what can be read of a damaged log (the longest unbroken run of records from its beginning) and makes it
     /// usable again. On a healthy log: changes nothing but lets the tail jump.
     fn repair(&self, conversation: &ConversationId) -> StoreFuture<Repaired, AppendError>;

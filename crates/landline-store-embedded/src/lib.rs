@@ -26,6 +26,7 @@ mod heads;
 mod limits;
 mod merger;
 mod options;
+mod purge;
 mod reading;
 mod replacements;
 mod schema;

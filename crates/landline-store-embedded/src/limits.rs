@@ -70,3 +70,16 @@ pub(crate) const MERGE_SHARE: u64 = 4;
 
 /// How long a merge waits for what is in memory to be written first, and a store that is closed for a merge.
 pub(crate) const MERGE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many bytes are written at the most so that the LSM store begins a new journal, which it does behind 64 MB.
+pub(crate) const PURGE_FILL_BYTES: usize = 96 * 1024 * 1024;
+
+/// How large the keys are of which these bytes consist, and how many are written at a time; all under the largest key
+/// that the LSM store takes.
+pub(crate) const PURGE_KEY_BYTES: usize = 32 * 1024;
+pub(crate) const PURGE_KEYS: usize = 128;
+
+/// How long a purge waits for what is in memory to be written, and how often it tries again to get rid of files that
+/// somebody still reads.
+pub(crate) const PURGE_PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PURGE_TRIES: usize = 100;

@@ -41,7 +41,7 @@ pub struct EmbeddedStore {
     /// Disconnected when the committer has ended.
     ended: Mutex<Receiver<()>>,
     _watcher: Watcher,
-    _merger: Merger,
+    merger: Merger,
 }
 
 impl EmbeddedStore {
@@ -79,7 +79,7 @@ impl EmbeddedStore {
             committer: Some(committer),
             ended: Mutex::new(ended),
             _watcher: watcher,
-            _merger: merger,
+            merger,
         })
     }
 
@@ -259,6 +259,13 @@ impl LogStore for EmbeddedStore {
     fn repair(&self, conversation: &ConversationId) -> StoreFuture<Repaired, AppendError> {
         let request = |answer| Request::Repair(conversation.clone(), answer);
         self.ask(request, AppendError::Unavailable, AppendError::Unknown)
+    }
+
+    fn purge(&self) -> StoreFuture<(), StoreError> {
+        let done = self.merger.purge();
+        let gone =
+            || Err(StoreError("the tables are not merged any more; start the server again".to_owned()));
+        Box::pin(async move { done.await.unwrap_or_else(|_| gone()) })
     }
 
     fn failed(&self) -> Pin<Box<dyn Future<Output = StoreError> + Send + 'static>> {

@@ -238,6 +238,10 @@ impl LogStore for FaultyStore {
         self.alive(|| self.inner.delete(conversation))
     }
 
+    fn purge(&self) -> StoreFuture<(), StoreError> {
+        self.alive(|| self.inner.purge())
+    }
+
     fn repair(&self, conversation: &ConversationId) -> StoreFuture<Repaired, AppendError> {
         self.alive(|| self.inner.repair(conversation))
     }

@@ -218,6 +218,10 @@ impl LogStore for Disk {
         self.written(conversation, |below| below.delete(conversation))
     }
 
+    fn purge(&self) -> StoreFuture<(), StoreError> {
+        self.below.purge()
+    }
+
     fn repair(&self, conversation: &ConversationId) -> StoreFuture<Repaired, AppendError> {
         self.below.repair(conversation)
     }

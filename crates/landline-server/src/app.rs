@@ -20,6 +20,7 @@ use landline_protocol::SiteName;
 use landline_store_blobs::FolderBlobs;
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,7 +32,7 @@ use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapsh
 use crate::files::{Links, WithLinks, open_file_keys};
 use crate::http::{ServeLimits, serve, with_layers};
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
-use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN};
+use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN, UPLOADS_AT_ONCE};
 use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
@@ -232,6 +233,7 @@ async fn assemble(
         },
         draining: shutdown.clone(),
         closing: closing.clone(),
+        uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         sends: TaskTracker::new(),
         tasks: tasks.clone(),
     });

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use landline_core::limits::MAX_TRANSCRIPT_BYTES;
-use landline_protocol::{Activity, BotActivities};
+use landline_protocol::{Activity, BotActivities, ErrorCode};
 
 use crate::error::ApiError;
 use crate::http::read_body;
@@ -34,12 +34,21 @@ impl FromRequest<App> for ActivityBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        let JsonBytes(bytes) = JsonBytes::from_request(request, app).await?;
+        let JsonBytes(bytes) = JsonBytes::from_request(request, app).await.map_err(or_upload)?;
         if bytes.trim_ascii().is_empty() {
             return Err(ApiError::missing_property("the body is empty; send one activity"));
         }
         Ok(Self(Activity::parse(&bytes)?))
     }
+}
+
+/// What makes an activity too large is most often a file in it.
+fn or_upload(error: ApiError) -> ApiError {
+    if error.code != ErrorCode::MessageSizeTooBig {
+        return error;
+    }
+    let message = format!("{}; upload files instead of sending them as data: URIs", error.message);
+    ApiError { message, ..error }
 }
 
 /// What was said elsewhere: `{"activities":[…]}`; its size and that of each activity are bounded.

@@ -6,10 +6,12 @@
 mod activities;
 mod conversations;
 mod credentials;
+mod download;
 mod let_in;
 pub(crate) mod query;
 mod stream;
 mod tokens;
+mod upload;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -28,4 +30,9 @@ pub fn routes() -> Router<App> {
             get(activities::poll).post(activities::send),
         )
         .route("/v3/directline/conversations/{conversation}/stream", get(stream::open))
+        .route("/v3/directline/conversations/{conversation}/upload", post(upload::upload))
+        .route(
+            "/v3/directline/conversations/{conversation}/files/{file}/{view}/{name}",
+            get(download::download),
+        )
 }

@@ -14,6 +14,16 @@ impl ApiError {
         Self::not_found("there is no such conversation; start a new one")
     }
 
+    /// 404: the file is not there, or not any more.
+    pub(crate) fn file_not_found() -> Self {
+        Self::not_found("the file is not there any more; its time is over, or its conversation's")
+    }
+
+    /// 503: the bytes of a file cannot be read, or not be written.
+    pub(crate) fn files_unavailable(cause: &dyn std::fmt::Display) -> Self {
+        unavailable("files cannot be read or kept now; try again in a moment", cause)
+    }
+
     /// 503: the server is about to stop.
     pub(crate) fn draining() -> Self {
         Self::unavailable("the server is restarting; try again in a moment", RETRY_AFTER)

@@ -7,11 +7,16 @@
 //! Not here: what is kept of a file, and for how long (`landline_core::files`); what is signed
 //! (`landline_auth::FileLinkKeys`); the routes (`client_api`).
 
+mod checked;
+mod disposition;
 mod keys;
 mod links;
+mod range;
 mod rendering;
+mod serve;
 mod to_bots;
 
 pub(crate) use keys::open_file_keys;
-pub(crate) use links::Links;
+pub(crate) use links::{Links, Presented};
+pub(crate) use serve::{ServedView, serve};
 pub(crate) use to_bots::WithLinks;

@@ -12,6 +12,7 @@ mod fallback;
 mod layers;
 mod serve;
 
+pub(crate) use body::discard;
 pub use body::read_body;
 pub use connection::Peer;
 pub(crate) use cors::HISTORY_EXPIRED;

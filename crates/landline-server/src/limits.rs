@@ -65,6 +65,21 @@ pub const OVERSIZE_DISCARD_BYTES: usize = 16 * 1024 * 1024;
 /// How long such a body is read and thrown away.
 pub const OVERSIZE_DISCARD_TIME: Duration = Duration::from_secs(5);
 
+/// How long an upload may take, however steadily it comes: the files of one upload on a slow line.
+pub const UPLOAD_TIME: Duration = Duration::from_secs(10 * 60);
+
+/// How many uploads are read at a time. Each holds some tens of KiB and an open file.
+pub const UPLOADS_AT_ONCE: usize = 256;
+
+/// The longest head of a part of an upload, in bytes: room for a name that nobody would give a file.
+pub const UPLOAD_PART_HEAD_BYTES: usize = 16 * 1024;
+
+/// How much of an upload is looked at at a time, in bytes. With [`UPLOAD_PART_HEAD_BYTES`], what is in memory of it.
+pub const UPLOAD_PIECE_BYTES: usize = 16 * 1024;
+
+/// The longest boundary between parts. Source: RFC 2046, 5.1.1.
+pub const UPLOAD_BOUNDARY_CHARS: usize = 70;
+
 /// The longest text that stands for a file in a log, in bytes: two ids, and a name of 255 bytes that are escaped.
 pub const LOGGED_FILE_BYTES: usize = 1024;
 

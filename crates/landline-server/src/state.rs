@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use landline_core::{Clock, Conversations, Entropy};
 use landline_protocol::Timestamp;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -48,6 +49,8 @@ pub struct Parts {
     pub draining: CancellationToken,
     /// Cancelled when nothing that was accepted is under way any more: streams say goodbye, held polls answer.
     pub closing: CancellationToken,
+    /// Places for uploads that are being read.
+    pub(crate) uploads: Arc<Semaphore>,
     /// The sends that were let in and are not answered.
     pub sends: TaskTracker,
     /// Streams run here, so that a stop waits for their last frames.

@@ -36,11 +36,7 @@ pub(super) async fn send(
     participant: Participant,
     ActivityBody(activity): ActivityBody,
 ) -> Result<Json<ResourceResponse>, ApiError> {
-    let idempotency_key = match headers.get(IDEMPOTENCY_KEY).map(HeaderValue::to_str) {
-        None => None,
-        Some(Ok(key)) => Some(key.to_owned()).filter(|key| !key.is_empty()),
-        Some(Err(_)) => return Err(ApiError::bad_argument("idempotency-key: send visible ASCII characters")),
-    };
+    let idempotency_key = idempotency_key(&headers)?;
     let user = participant.caller.user();
     let send = ClientSend { conversation: participant.conversation, user, activity, idempotency_key };
     let id = app.conversations.send_from_client(send).await?;
@@ -93,6 +89,14 @@ pub(super) async fn poll(
         headers.insert(HISTORY_EXPIRED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    match headers.get(IDEMPOTENCY_KEY).map(HeaderValue::to_str) {
+        None => Ok(None),
+        Some(Ok(key)) => Ok(Some(key.to_owned()).filter(|key| !key.is_empty())),
+        Some(Err(_)) => Err(ApiError::bad_argument("idempotency-key: send visible ASCII characters")),
+    }
 }
 
 fn bodies(activities: Vec<Seen>) -> Vec<Bytes> {

@@ -13,6 +13,11 @@ pub(crate) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
+/// The same, of a query that is not written as forms are: a plus in it stands for itself.
+pub(super) fn parameter_with_pluses(query: Option<&str>, name: &str) -> Option<String> {
+    parameter(Some(&query?.replace('+', "%2B")), name)
+}
+
 /// `watermark=`.
 pub(super) fn watermark(query: Option<&str>) -> Result<Watermark, ApiError> {
     Watermark::parse(parameter(query, "watermark").as_deref())
@@ -39,6 +44,8 @@ mod tests {
     fn parameters_are_found_and_decoded() {
         assert_eq!(parameter(Some("a=1&watermark=%34%32&watermark=7"), "watermark").as_deref(), Some("42"));
         assert_eq!(parameter(Some("a=1"), "watermark"), None);
+        assert_eq!(parameter(Some("u=a+b%2Bc"), "u").as_deref(), Some("a b+c"));
+        assert_eq!(parameter_with_pluses(Some("u=a+b%2Bc%20d"), "u").as_deref(), Some("a+b+c d"));
         assert_eq!(watermark(None).unwrap(), Watermark::Absent);
         assert_eq!(watermark(Some("watermark")).unwrap(), Watermark::Empty);
         assert_eq!(watermark(Some("watermark=")).unwrap(), Watermark::Empty);

@@ -1,14 +1,27 @@
 //! From a file to what stands for it in a log, and from there to a link.
 
-use landline_auth::{FileLinkKeys, LinkSignature, LinkedFile, escaped_file_name};
+use landline_auth::{FileLinkError, FileLinkKeys, LinkSignature, LinkedFile, escaped_file_name};
 use landline_core::files::{FileLinks, StoredFile};
 use landline_core::store::View;
-use landline_protocol::{ConversationId, Timestamp};
+use landline_protocol::{ConversationId, FileId, Timestamp};
+
+use crate::client_api::query;
 
 /// Makes links to files, and knows its own.
 #[derive(Debug)]
 pub(crate) struct Links {
     keys: FileLinkKeys,
+}
+
+/// A link, as it came back.
+#[derive(Debug)]
+pub(crate) struct Presented<'a> {
+    pub(crate) conversation: &'a ConversationId,
+    pub(crate) file: &'a FileId,
+    pub(crate) view: View,
+    /// The last segment of the path, without its escapes.
+    pub(crate) name: &'a str,
+    pub(crate) query: Option<&'a str>,
 }
 
 impl Links {
@@ -26,6 +39,22 @@ impl Links {
         Some(format!(
             "{base}/v3/directline/conversations/{conversation}/files/{file}/{view}/{name}?e={expires}&s={mac}"
         ))
+    }
+
+    /// Whether a link opens what it names.
+    ///
+    /// # Errors
+    /// [`FileLinkError`]; `Expired` only of what was once valid.
+    pub(crate) fn verify(&self, link: &Presented<'_>, now: Timestamp) -> Result<(), FileLinkError> {
+        let file = LinkedFile {
+            conversation: link.conversation.clone(),
+            file: link.file.clone(),
+            view: link.view.as_str().to_owned(),
+            name: link.name.to_owned(),
+            until: None,
+        };
+        let said = |name| query::parameter(link.query, name).unwrap_or_default();
+        self.keys.verify_link(&file, &said("e"), &said("s"), now)
     }
 }
 

@@ -62,7 +62,8 @@ fn too_big(limit: usize) -> ApiError {
     ApiError::too_big(format!("the body is over the limit of {limit} bytes"))
 }
 
-async fn discard(mut body: Body) {
+/// Reads what is left of a body that was refused, within bounds, so that the sender sees the answer.
+pub(crate) async fn discard(mut body: Body) {
     let all = async {
         let mut discarded = 0;
         while let Some(Ok(frame)) = body.frame().await {

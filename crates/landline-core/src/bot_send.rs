@@ -69,6 +69,7 @@ impl Conversations {
         let kind = activity.kind().ok_or(BotSendError::Missing("type"))?;
         let topic = self.topic_of(&bot, &conversation).await.map_err(NotLogged::from)?;
         activity.set_from(bot.as_str(), "bot");
+        self.own_links(&bot).exchange(&mut activity).await?;
         self.set_reply_to(&topic, &mut activity, reply_to).await;
         let info = activity.stream_info();
         if let Some(id) = info.as_ref().and_then(|info| info.id.as_deref()) {

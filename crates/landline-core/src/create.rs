@@ -60,7 +60,10 @@ impl Conversations {
         let id = self.new_conversation_id();
         let first = ActivityId { conversation: id.clone(), position: Position::new(1) };
         let records = match create.activity {
-            Some(activity) => first_record(activity, &create.bot, &first, now)?,
+            Some(mut activity) => {
+                self.own_links(&create.bot).exchange(&mut activity).await?;
+                first_record(activity, &create.bot, &first, now)?
+            }
             None => None,
         };
         let said = records.is_some().then(|| first.to_string());

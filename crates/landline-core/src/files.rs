@@ -16,6 +16,7 @@ mod life;
 mod links;
 mod merge;
 mod name;
+mod own_links;
 mod quota;
 mod room;
 mod stored;

@@ -27,13 +27,17 @@ impl Conversations {
         &self,
         bot: &BotName,
         conversation: &ConversationId,
-        transcript: Vec<Activity>,
+        mut transcript: Vec<Activity>,
     ) -> Result<String, BotSendError> {
         let topic = self.topic_of(bot, conversation).await.map_err(NotLogged::from)?;
         if transcript.len() > MAX_TRANSCRIPT_ACTIVITIES {
             let count = transcript.len();
             let problem = format!("activities: {count}, the limit is {MAX_TRANSCRIPT_ACTIVITIES} at a time");
             return Err(BotSendError::NotAllowed(problem));
+        }
+        let mut links = self.own_links(bot);
+        for activity in &mut transcript {
+            links.exchange(activity).await?;
         }
         let mut drafts = drafts(transcript, bot, self.now())?.into_iter();
         let first = drafts.next().ok_or(BotSendError::Missing("activities"))?;

@@ -212,6 +212,12 @@ pub const FILES_PER_UPLOAD: usize = 10;
 /// characters escaped, and a type.
 pub(crate) const BYTES_PER_ATTACHED_FILE: usize = 4 * 1024;
 
+/// How many different files the activities that a bot hands in at a time may link.
+pub(crate) const LINKED_FILES: usize = 128;
+
+/// How much longer what a bot says may become when its addresses of files become links.
+pub(crate) const LINKED_GROWTH_BYTES: usize = 256 * 1024;
+
 /// How long the store of files may take to answer, for each piece.
 pub(crate) const BLOB_WAIT: Duration = Duration::from_secs(30);
 

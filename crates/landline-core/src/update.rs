@@ -120,7 +120,10 @@ impl Conversations {
         let activity = match change {
             Change::Update(_) if !is_there => return Err(UpdateError::NoSuchActivity),
             Change::Delete if !is_there => return Ok(id.to_string()),
-            Change::Update(activity) => self.updated(topic, activity, &old).await?,
+            Change::Update(mut activity) => {
+                self.own_links(bot).exchange(&mut activity).await?;
+                self.updated(topic, activity, &old).await?
+            }
             Change::Delete => {
                 let mut activity = Activity::of_type(DELETION);
                 activity.set_from_of(&old);

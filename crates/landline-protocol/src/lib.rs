@@ -14,6 +14,7 @@ mod connector_bodies;
 mod error;
 mod ids;
 mod json_scan;
+mod json_texts;
 mod position;
 mod raw_object;
 mod stream_info;
@@ -33,6 +34,7 @@ pub use connector_bodies::{
 pub use error::{ErrorBody, ErrorCode};
 pub use ids::{ActivityId, BotName, ConversationId, FileId, InvalidId, SiteName, UserId};
 pub use json_scan::{JsonError, MAX_JSON_DEPTH};
+pub use json_texts::exchange_texts;
 pub use position::{InvalidWatermark, Position, Watermark};
 pub use raw_object::RawObject;
 pub use stream_info::StreamInfo;

@@ -1,5 +1,6 @@
 //! Files: what comes in is kept whole with its activity, or not at all.
 
+mod own_links;
 mod upload;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use landline_core::files::{NewFile, StoredFile, Upload, UploadError};
 use landline_core::store::{BlobKey, View};
 use landline_core::{ClientSend, SendError};
 use landline_protocol::{Activity, ConversationId};
-use landline_testkit::domain::World;
+use landline_testkit::domain::{World, bot_name};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -86,4 +87,20 @@ async fn consistent(world: &World, conversations: &[&ConversationId]) -> usize {
         assert!(known.contains(&blob.key), "an entry for every blob; {:?} has none", blob.key);
     }
     all.len()
+}
+
+/// Keeps a file for the bot, with a thumbnail where it has one.
+async fn bot_keeps(
+    world: &World,
+    of: &ConversationId,
+    file: NewFile,
+    bytes: &[u8],
+    thumbnail: Option<&[u8]>,
+) -> Result<StoredFile, UploadError> {
+    let mut upload = world.conversations.upload_from_bot(&bot_name(), of).await?;
+    take_one(&mut upload, file, bytes, View::Original).await?;
+    if let Some(bytes) = thumbnail {
+        take_one(&mut upload, named("small", "image/png"), bytes, View::Thumbnail).await?;
+    }
+    upload.keep().await
 }

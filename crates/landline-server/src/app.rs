@@ -28,11 +28,12 @@ use self::admin_file::AdminFile;
 use crate::admin_api::{self, Readiness, ReadinessState};
 use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
 use crate::config::{Config, FilesAt, StoreLimits};
+use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
 use crate::files::{Links, WithLinks, open_file_keys};
 use crate::http::{ServeLimits, serve, with_layers};
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
-use crate::limits::{ADMIN_CONNECTIONS, STREAM_DRAIN, UPLOADS_AT_ONCE};
+use crate::limits::{ADMIN_CONNECTIONS, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, STREAM_DRAIN, UPLOADS_AT_ONCE};
 use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
@@ -227,6 +228,7 @@ async fn assemble(
         metrics: Arc::clone(&metrics),
         public_url: PublicUrl::new(config.public_url.clone(), config.trusted_proxies.clone()),
         body_timeout: config.limits.server.body_timeout,
+        bot_file_room: BodyRoom::new(BOT_FILES_IN_MEMORY, BOT_FILE_WAIT),
         stream: StreamLimits {
             idle: config.limits.server.stream_idle,
             frame_timeout: config.limits.server.stream_frame_timeout,

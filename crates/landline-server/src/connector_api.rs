@@ -6,9 +6,11 @@
 //!
 //! A conversation of another bot is one that never was: the same answer, for the same work.
 //!
-//! Source: Bot Framework REST reference, "Connector", "Conversation operations".
+//! Source: Bot Framework REST reference, "Connector", "Conversation operations",
+//! "Attachment operations".
 
 mod activities;
+pub(crate) mod attachments;
 mod conversations;
 mod credentials;
 mod elsewhere;
@@ -37,13 +39,22 @@ pub fn routes() -> Router<App> {
         ("/{conversation}/members", get(members::all)),
         ("/{conversation}/members/{member}", get(members::one).delete(members::remove)),
         ("/{conversation}/pagedmembers", get(members::page)),
-        ("/{conversation}/attachments", elsewhere::attachments()),
+        ("/{conversation}/attachments", post(attachments::upload)),
     ];
+    let files: [(&str, MethodRouter<App>); 2] =
+        [("/{attachment}", get(attachments::info)), ("/{attachment}/views/{view}", get(attachments::view))];
     let mut router = Router::new();
     for (path, to) in table {
         for base in BASES {
             for end in ["", "/"] {
                 router = router.route(&format!("{base}/v3/conversations{path}{end}"), to.clone());
+            }
+        }
+    }
+    for (path, to) in files {
+        for base in BASES {
+            for end in ["", "/"] {
+                router = router.route(&format!("{base}/v3/attachments{path}{end}"), to.clone());
             }
         }
     }

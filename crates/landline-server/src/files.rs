@@ -12,11 +12,13 @@ mod disposition;
 mod keys;
 mod links;
 mod range;
+mod refused;
 mod rendering;
 mod serve;
 mod to_bots;
 
 pub(crate) use keys::open_file_keys;
 pub(crate) use links::{Links, Presented};
+pub(crate) use refused::refused_because;
 pub(crate) use serve::{ServedView, serve};
 pub(crate) use to_bots::WithLinks;

@@ -12,8 +12,8 @@ mod fallback;
 mod layers;
 mod serve;
 
-pub(crate) use body::discard;
 pub use body::read_body;
+pub(crate) use body::{discard, discard_body};
 pub use connection::Peer;
 pub(crate) use cors::HISTORY_EXPIRED;
 pub use layers::{RequestId, with_layers};

@@ -234,3 +234,23 @@ pub const MEMBERS_PAGE: usize = 100;
 /// count in whole seconds, tickets round up: with less, those of the last second of a removed site would open the one
 /// that follows under its name.
 pub const SITES_APART: Duration = Duration::from_secs(2);
+
+/// The largest file that a bot may send, whatever a file may have otherwise: it comes as text in JSON, which is in memory
+/// as a whole.
+pub const BOT_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How many bytes one byte of such a file may take in JSON: `"1234567":255,`, as one of the SDKs spells it.
+pub const BOT_FILE_BYTES_AS_TEXT: usize = 14;
+
+/// The largest body with such a file: base64 text always fits, the longest spelling for files of four and a half MiB.
+pub const BOT_FILE_BODY_BYTES: usize = 64 * 1024 * 1024;
+
+/// How many bytes of such bodies may be in memory at a time; as much again for what is read from them. No less than one
+/// body may have.
+pub const BOT_FILES_IN_MEMORY: usize = 128 * 1024 * 1024;
+
+/// How long a bot waits for room in that memory before it is told to come again.
+pub const BOT_FILE_WAIT: Duration = Duration::from_secs(10);
+
+/// In which pieces a file of a bot is handed to the store of files.
+pub const BOT_FILE_PIECE: usize = 64 * 1024;

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::Directory;
 use crate::files::Links;
 use crate::identity::Identity;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub public_url: PublicUrl,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// For the bodies in which bots send files.
+    pub(crate) bot_file_room: BodyRoom,
     /// Bounds of streams.
     pub stream: StreamLimits,
     /// Cancelled when the server is to stop: no new sends, no new streams. What was accepted goes on, and bots are

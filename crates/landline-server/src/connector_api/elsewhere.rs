@@ -11,9 +11,6 @@ use crate::state::App;
 /// The routes of what is not here.
 pub(super) fn routes() -> Router<App> {
     let mut router = Router::new();
-    for base in super::BASES {
-        router = router.route(&format!("{base}/v3/attachments/{{*rest}}"), attachments());
-    }
     for path in ["/api/usertoken/{*rest}", "/api/botsignin/{*rest}"] {
         router = router.route(path, user_tokens());
         for base in super::BASES {
@@ -21,11 +18,6 @@ pub(super) fn routes() -> Router<App> {
         }
     }
     router
-}
-
-/// Attachments.
-pub(super) fn attachments() -> MethodRouter<App> {
-    any(async || ApiError::not_found("this server does not keep attachments; send them inline or as links"))
 }
 
 fn user_tokens() -> MethodRouter<App> {

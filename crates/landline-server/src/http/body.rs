@@ -31,10 +31,7 @@ pub async fn read_body(
     let announced =
         headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > limit as u64) {
-        // One who asks first has sent nothing yet, and will not.
-        if !headers.contains_key(EXPECT) {
-            discard(body).await;
-        }
+        discard_body(headers, body).await;
         return Err(too_big(limit));
     }
 
@@ -60,6 +57,15 @@ pub async fn read_body(
 
 fn too_big(limit: usize) -> ApiError {
     ApiError::too_big(format!("the body is over the limit of {limit} bytes"))
+}
+
+/// Reads a body whose sender is refused, and throws it away, within bounds: so that the sender sees the answer instead of a
+/// reset line.
+pub(crate) async fn discard_body(headers: &HeaderMap, body: Body) {
+    // One who asks first has sent nothing yet, and will not.
+    if !headers.contains_key(EXPECT) {
+        discard(body).await;
+    }
 }
 
 /// Reads what is left of a body that was refused, within bounds, so that the sender sees the answer.

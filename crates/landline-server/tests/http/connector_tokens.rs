@@ -21,7 +21,8 @@ use crate::looks_like_a_refusal;
 pub(crate) const APP: &str = "00000000-0000-0000-0000-00000000000a";
 pub(crate) const OTHER_APP: &str = "00000000-0000-0000-0000-00000000000b";
 
-/// One operation of the Connector API. In its path, `{c}` is the conversation and `{a}` an activity of the bot in it.
+/// One operation of the Connector API. In its path, `{c}` is the conversation, `{a}` an activity of the
+/// bot in it, and `{f}` a file.
 struct Operation {
     name: &'static str,
     method: Method,
@@ -30,29 +31,88 @@ struct Operation {
     in_conversation: bool,
 }
 
-const OPERATIONS: [Operation; 12] = [
-    Operation { name: "send", method: Method::POST, path: "/{c}/activities", in_conversation: true },
-    Operation { name: "reply", method: Method::POST, path: "/{c}/activities/{a}", in_conversation: true },
-    Operation { name: "update", method: Method::PUT, path: "/{c}/activities/{a}", in_conversation: true },
-    Operation { name: "delete", method: Method::DELETE, path: "/{c}/activities/{a}", in_conversation: true },
+const OPERATIONS: [Operation; 16] = [
+    Operation {
+        name: "send",
+        method: Method::POST,
+        path: "/conversations/{c}/activities",
+        in_conversation: true,
+    },
+    Operation {
+        name: "reply",
+        method: Method::POST,
+        path: "/conversations/{c}/activities/{a}",
+        in_conversation: true,
+    },
+    Operation {
+        name: "update",
+        method: Method::PUT,
+        path: "/conversations/{c}/activities/{a}",
+        in_conversation: true,
+    },
+    Operation {
+        name: "delete",
+        method: Method::DELETE,
+        path: "/conversations/{c}/activities/{a}",
+        in_conversation: true,
+    },
     Operation {
         name: "history",
         method: Method::POST,
-        path: "/{c}/activities/history",
+        path: "/conversations/{c}/activities/history",
         in_conversation: true,
     },
-    Operation { name: "members", method: Method::GET, path: "/{c}/members", in_conversation: true },
-    Operation { name: "member", method: Method::GET, path: "/{c}/members/ann", in_conversation: true },
-    Operation { name: "page", method: Method::GET, path: "/{c}/pagedmembers", in_conversation: true },
+    Operation {
+        name: "members",
+        method: Method::GET,
+        path: "/conversations/{c}/members",
+        in_conversation: true,
+    },
+    Operation {
+        name: "member",
+        method: Method::GET,
+        path: "/conversations/{c}/members/ann",
+        in_conversation: true,
+    },
+    Operation {
+        name: "page",
+        method: Method::GET,
+        path: "/conversations/{c}/pagedmembers",
+        in_conversation: true,
+    },
     Operation {
         name: "seen by",
         method: Method::GET,
-        path: "/{c}/activities/{a}/members",
+        path: "/conversations/{c}/activities/{a}/members",
         in_conversation: true,
     },
-    Operation { name: "remove", method: Method::DELETE, path: "/{c}/members/ann", in_conversation: true },
-    Operation { name: "create", method: Method::POST, path: "", in_conversation: false },
-    Operation { name: "list", method: Method::GET, path: "", in_conversation: false },
+    Operation {
+        name: "remove",
+        method: Method::DELETE,
+        path: "/conversations/{c}/members/ann",
+        in_conversation: true,
+    },
+    Operation { name: "create", method: Method::POST, path: "/conversations", in_conversation: false },
+    Operation { name: "list", method: Method::GET, path: "/conversations", in_conversation: false },
+    Operation {
+        name: "keep a file",
+        method: Method::POST,
+        path: "/conversations/{c}/attachments",
+        in_conversation: true,
+    },
+    Operation { name: "a file", method: Method::GET, path: "/attachments/{f}", in_conversation: true },
+    Operation {
+        name: "its bytes",
+        method: Method::GET,
+        path: "/attachments/{f}/views/original",
+        in_conversation: true,
+    },
+    Operation {
+        name: "its thumbnail",
+        method: Method::GET,
+        path: "/attachments/{f}/views/thumbnail",
+        in_conversation: true,
+    },
 ];
 
 /// A server whose bots have app ids, and a conversation with something of the bot in it.
@@ -61,6 +121,8 @@ struct Stage {
     ann: Person,
     /// An activity of the bot.
     activity: String,
+    /// A file of the bot.
+    file: String,
 }
 
 /// Both bots have app ids.
@@ -81,9 +143,12 @@ impl Stage {
         let server = signed_bots().start().await;
         let ann = server.person("ann").await;
         ann.say("q").await;
-        let mut stage = Self { server, ann, activity: String::new() };
+        let mut stage = Self { server, ann, activity: String::new(), file: String::new() };
         let said = stage.call(&OPERATIONS[0]).bearer(&stage.token(APP)).send().await;
         stage.activity = said.expect(200).text("id");
+        let keep = OPERATIONS.iter().find(|operation| operation.name == "keep a file").expect("one");
+        let kept = stage.call(keep).bearer(&stage.token(APP)).send().await;
+        stage.file = kept.expect(200).text("id");
         stage
     }
 
@@ -119,16 +184,21 @@ impl Stage {
 
     fn call_in(&self, base: &str, operation: &Operation, person: &Person) -> Call {
         let activity = self.activity.replace('|', "%7C");
+        let file = self.file.replace(&self.ann.conversation, &person.conversation);
         let path = operation.path.replace("{c}", &person.conversation).replace("{a}", &activity);
-        let call = self.server.call(operation.method.clone(), &format!("{base}/v3/conversations{path}"));
+        let path = path.replace("{f}", &file);
+        let call = self.server.call(operation.method.clone(), &format!("{base}/v3{path}"));
         let bodiless = [Method::GET, Method::DELETE].contains(&operation.method);
         let said = json!({"type": "message", "text": "from the bot"});
-        // An activity, a transcript and parameters in one.
-        let body = json!({"type": "message", "text": "from the bot", "activities": [said]});
+        // An activity, a transcript, parameters and a file in one.
+        let body = json!({
+            "type": "message", "text": "from the bot", "activities": [said], "originalBase64": "AQID",
+            "thumbnailBase64": "BA==",
+        });
         if bodiless { call } else { call.json(&body) }
     }
 
-    /// Every log there is and how long it is: whatever is written changes this.
+    /// Every log there is and how long it is, and every file and how large it is: whatever is written changes this.
     async fn logs(&self) -> Vec<(String, u64)> {
         let disk = &self.server.disk;
         let mut logs = Vec::new();
@@ -136,6 +206,9 @@ impl Stage {
             let head = disk.head(&id).await.expect("a log");
             logs.push((id.to_string(), head.tail.get()));
         }
+        logs.extend(
+            self.server.blobs.all().await.into_iter().map(|blob| (format!("{:?}", blob.key), blob.bytes)),
+        );
         logs
     }
 
@@ -293,7 +366,7 @@ async fn a_bot_with_an_app_id_is_not_reached_by_a_capability() {
     let capability = server.service_url.split('/').nth(4).expect("a capability").to_owned();
     let said = server.bot_actor().say(&ann.conversation, "by capability").await;
     let server = server.restarted_as(|config| config.bots[0].app_id = Some(APP.into())).await;
-    let stage = Stage { ann: ann.at(server.address), server, activity: said };
+    let stage = Stage { ann: ann.at(server.address), server, activity: said, file: "x.y".to_owned() };
     let before = stage.logs().await;
     for operation in &OPERATIONS {
         for base in [&*capability, APP, BOT, OTHER_BOT, "main/", "%00"] {
@@ -354,7 +427,7 @@ async fn what_a_bot_was_shown_opens_nothing_here() {
     let (endpoint, mut shown, _stop) = eavesdropping_bot().await;
     let server = signed_bots().http_bot(&endpoint).start().await;
     let ann = server.person("ann").await;
-    let stage = Stage { ann, server, activity: "x".to_owned() };
+    let stage = Stage { ann, server, activity: "x".to_owned(), file: "x.y".to_owned() };
     stage.ann.say("q").await;
     let header = shown.recv().await.expect("a call of the bot");
     assert!(header.starts_with("Bearer ey"), "{header}");

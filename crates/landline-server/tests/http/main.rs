@@ -15,6 +15,7 @@ mod bot_answers;
 mod bot_answers_shown;
 mod connector;
 mod connector_activities;
+mod connector_attachments;
 mod connector_conversations;
 mod connector_members;
 mod connector_routes;

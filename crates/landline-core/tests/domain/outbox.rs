@@ -229,6 +229,24 @@ async fn all_that_was_given_up_for_a_bot_is_sent_again_or_dropped_together() {
     assert_eq!((left.len(), left[0].place()), (1, ("other".parse().unwrap(), Position::new(1))));
 }
 
+/// Whatever the disk reads first.
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_again_together_keeps_the_order_of_its_conversation() {
+    let (world, conversation) = begun("c").await;
+    world.bot.then([GONE, GONE, GONE]);
+    for text in ["one", "two", "three"] {
+        say(&world, &conversation, text).await;
+    }
+    world.settle().await;
+    world.disk.slow_next_state(Duration::from_secs(1));
+
+    let retried = world.conversations.outbox_retry(OutboxTarget::Parked(bot_name())).await.unwrap();
+    world.settle().await;
+
+    assert_eq!(retried, 3);
+    assert_eq!(world.bot.texts()[3..], ["one", "two", "three"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_not_in_the_outbox_is_nothing_to_be_done() {
     let (world, conversation) = begun("c").await;

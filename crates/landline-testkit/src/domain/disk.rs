@@ -35,6 +35,7 @@ pub struct FaultyStore {
     faults: Mutex<VecDeque<Fault>>,
     slow_head: Mutex<Option<Duration>>,
     slow_outcome: Mutex<Option<Duration>>,
+    slow_state: Mutex<Option<Duration>>,
     /// What becomes of the next delivery states that are set.
     state_faults: Mutex<VecDeque<Fault>>,
     /// Whether the process has died: nothing is answered any more, and nothing reaches the disk.
@@ -52,6 +53,7 @@ impl FaultyStore {
             faults: Mutex::default(),
             slow_head: Mutex::default(),
             slow_outcome: Mutex::default(),
+            slow_state: Mutex::default(),
             state_faults: Mutex::default(),
             dead: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
@@ -95,6 +97,11 @@ impl FaultyStore {
     /// Lets it take a while until the next outcome of a delivery is kept.
     pub fn slow_next_outcome(&self, by: Duration) {
         *self.slow_outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
+    }
+
+    /// Lets the next answer about the state of a delivery arrive only after a while.
+    pub fn slow_next_state(&self, by: Duration) {
+        *self.slow_state.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
     }
 
     /// Lets the next answer about a head, as it is then, arrive only after a while.
@@ -200,7 +207,14 @@ impl LogStore for FaultyStore {
         conversation: &ConversationId,
         position: Position,
     ) -> StoreFuture<Option<DeliveryState>, ReadError> {
-        self.alive(|| self.inner.delivery(conversation, position))
+        let state = self.alive(|| self.inner.delivery(conversation, position));
+        match self.slow_state.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            None => state,
+            Some(by) => Box::pin(async move {
+                tokio::time::sleep(by).await;
+                state.await
+            }),
+        }
     }
 
     fn deliveries(

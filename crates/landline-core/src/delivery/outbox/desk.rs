@@ -1,10 +1,11 @@
 //! What operators see of the outbox, and what they do with it.
 
 use std::fmt;
+use std::future::Future;
 use std::str::FromStr;
 
 use futures_util::future::join_all;
-use landline_protocol::{ActivityId, BotName, ConversationId, Position, Timestamp};
+use landline_protocol::{ActivityId, BotName, ConversationId, Timestamp};
 
 use super::{OutboxChange, first_state};
 use crate::conversations::{Conversations, Unavailable};
@@ -213,51 +214,96 @@ impl Conversations {
             for one in page {
                 chosen.extend(self.outbox_entry(one, &filter).await);
             }
-            // Together, so that they share a sync.
-            let done = join_all(chosen.into_iter().map(|entry| self.do_with(entry.id, deed))).await;
-            for done in done {
-                count += u64::from(done?);
+            count += self.do_with_page(chosen, deed).await?;
+        }
+    }
+
+    /// Together, so that they share a sync. Returns how many there were, once all of them are done.
+    async fn do_with_page(&self, entries: Vec<OutboxEntry>, deed: Deed) -> Result<u64, Unavailable> {
+        // First all that has to be read, so that nothing comes between the writes: they are made in the order of the
+        // logs, and no line that looks meanwhile finds a later entry without the earlier one.
+        let states = join_all(entries.iter().map(|entry| self.state_at_the_desk(&entry.id))).await;
+        let mut done = Vec::new();
+        let mut failed = None;
+        for (entry, state) in entries.into_iter().zip(states) {
+            match state {
+                Ok(Some(state)) => {
+                    let write = self.begin_deed(&entry.id, state, deed);
+                    done.push(async move { (entry.id, write.await) });
+                }
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
             }
         }
+        let mut count = 0;
+        for (id, done) in join_all(done).await {
+            match done {
+                Ok(()) => {
+                    count += 1;
+                    self.deed_is_done(&id, deed);
+                }
+                // Gone with its conversation, since it was looked at.
+                Err(Unavailable::NotFound) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(count), Err)
     }
 
     /// Tells whether there was anything to be done.
     async fn do_with(&self, id: ActivityId, deed: Deed) -> Result<bool, Unavailable> {
-        let ActivityId { conversation, position } = &id;
-        let state = match self.store().delivery(conversation, *position).await.map_err(Unavailable::from) {
-            Err(Unavailable::NotFound) => return Ok(false),
-            other => other?,
-        };
-        let parked = matches!(state, Some(DeliveryState::Parked(_)));
-        if !parked && !matches!(state, Some(DeliveryState::Queued(_))) {
-            return Ok(false);
-        }
-        match deed {
-            Deed::Retry => {
-                if parked {
-                    let queued = Some(first_state(self.now()));
-                    written(self.store().set_delivery(conversation, *position, queued).await)?;
-                }
-                self.observer().outbox_changed(OutboxChange::Retried);
-                self.hurry_outbox(conversation);
-            }
-            Deed::Drop => {
-                self.drop_entry(conversation, *position).await?;
-                self.observer().outbox_changed(OutboxChange::Dropped);
-                self.hurry_outbox(conversation);
-            }
-        }
+        let Some(state) = self.state_at_the_desk(&id).await? else { return Ok(false) };
+        self.begin_deed(&id, state, deed).await?;
+        self.deed_is_done(&id, deed);
         Ok(true)
     }
 
-    async fn drop_entry(&self, conversation: &ConversationId, position: Position) -> Result<(), Unavailable> {
-        let dropped = {
-            // Held while it is queued: whoever tries it just now keeps its outcome before this, or not at all.
-            let mut lines = self.outbox().lines();
-            lines.drop_entry(conversation, position);
-            self.store().set_delivery(conversation, position, None)
+    /// `None` where it is not in the outbox.
+    async fn state_at_the_desk(&self, id: &ActivityId) -> Result<Option<OutboxState>, Unavailable> {
+        let state = self.store().delivery(&id.conversation, id.position).await.map_err(Unavailable::from);
+        match state {
+            Ok(Some(DeliveryState::Queued(_))) => Ok(Some(OutboxState::Queued)),
+            Ok(Some(DeliveryState::Parked(_))) => Ok(Some(OutboxState::Parked)),
+            Ok(_) | Err(Unavailable::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is to be written is queued for the disk before this returns.
+    fn begin_deed(
+        &self,
+        id: &ActivityId,
+        state: OutboxState,
+        deed: Deed,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send + use<> {
+        let ActivityId { conversation, position } = id;
+        let write = match (deed, state) {
+            (Deed::Retry, OutboxState::Queued) => None,
+            (Deed::Retry, OutboxState::Parked) => {
+                let queued = Some(first_state(self.now()));
+                Some(self.store().set_delivery(conversation, *position, queued))
+            }
+            (Deed::Drop, _) => {
+                // Held while it is queued: whoever tries it just now keeps its outcome before this, or not at all.
+                let mut lines = self.outbox().lines();
+                lines.drop_entry(conversation, *position);
+                Some(self.store().set_delivery(conversation, *position, None))
+            }
         };
-        written(dropped.await)
+        async move {
+            match write {
+                Some(write) => written(write.await),
+                None => Ok(()),
+            }
+        }
+    }
+
+    fn deed_is_done(&self, id: &ActivityId, deed: Deed) {
+        self.observer().outbox_changed(match deed {
+            Deed::Retry => OutboxChange::Retried,
+            Deed::Drop => OutboxChange::Dropped,
+        });
+        self.hurry_outbox(&id.conversation);
     }
 
     /// What is first in this conversation may be another one than before.

@@ -44,14 +44,14 @@ pub(crate) async fn run(arguments: OutboxArguments) -> anyhow::Result<ExitCode> 
         OutboxAction::Retry(which) => {
             let answer = admin.post("/outbox/retry", &body_of(&which)).await?;
             admin.show(&answer, |Count { count }| {
-                counted(&admin, count, "goes to its bot now", "go to their bot now")
+                counted(&admin, &which, count, "goes to its bot now", "go to their bot now")
             })?;
         }
         OutboxAction::Drop(which) => {
             let answer = admin.post("/outbox/drop", &body_of(&which)).await?;
             let one = "is not given to its bot any more; it stays in its conversation";
             let many = "are not given to their bot any more; they stay in their conversations";
-            admin.show(&answer, |Count { count }| counted(&admin, count, one, many))?;
+            admin.show(&answer, |Count { count }| counted(&admin, &which, count, one, many))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -123,10 +123,15 @@ fn listed(admin: &Admin, entries: &[Entry]) -> String {
     text
 }
 
-fn counted(admin: &Admin, count: u64, one: &str, many: &str) -> String {
+fn counted(admin: &Admin, which: &Which, count: u64, one: &str, many: &str) -> String {
     match count {
         0 => {
-            format!("Nothing waits there, so nothing was done. What waits: {}", admin.command("outbox list"))
+            // What is queued for a bot is not meant by its name, so there may be something in the list all the same.
+            let nothing = match &which.bot {
+                Some(bot) => format!("Nothing is parked for bot {bot}"),
+                None => "It does not wait any more".into(),
+            };
+            format!("{nothing}, so nothing was done. What waits: {}", admin.command("outbox list"))
         }
         1 => format!("1 activity {one}"),
         _ => format!("{count} activities {many}"),

@@ -167,8 +167,10 @@ async fn a_bot_from_its_beginning_to_its_end() {
 
     let null = json!({"appId": null});
     let reply = server.admin(Method::PATCH, "/bots/new").json(&null).send().await;
-    refused(&reply, 400, "BadArgument", "appId");
+    refused(&reply, 400, "BadArgument", "landline bot credential remove new --slot 1");
     server.admin(Method::DELETE, "/bots/new/credentials/1").send().await.expect(204);
+    let reply = server.admin(Method::PATCH, "/bots/new").json(&null).send().await;
+    refused(&reply, 400, "BadArgument", "landline bot set new --anonymous --no-outgoing");
     let null = json!({"appId": null, "outgoing": null});
     let plain = server.admin(Method::PATCH, "/bots/new").json(&null).send().await.expect(200).json();
     assert!(plain["bot"].get("serviceUrl").is_none(), "it holds the capability: {plain}");

@@ -163,7 +163,7 @@ pub(crate) struct SetFlags {
     #[arg(long, conflicts_with = "anonymous")]
     pub(crate) new_app_id: bool,
 
-    /// Take away its app id: nobody signs in any more.
+    /// Take away its app id: nobody signs in any more. Its credentials have to be removed before.
     #[arg(long)]
     pub(crate) anonymous: bool,
 

@@ -278,6 +278,13 @@ fn a_bot_without_an_app_id() {
     );
     let changed = server.works("bot set echo --tenant default --delivery wait");
     assert!(changed.contains("botframework.com") && changed.contains("wait"), "{changed}");
+
+    server.works("bot credential add echo");
+    let refused = server.fails("bot set echo --anonymous", 2);
+    let first = "landline bot credential remove echo --slot 1";
+    assert!(refused.contains(first), "it says what to do first: {refused}");
+    server.works(first.trim_start_matches("landline "));
+    assert!(!server.works("bot set echo --anonymous").contains("app id"));
 }
 
 #[test]

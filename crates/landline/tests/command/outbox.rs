@@ -107,7 +107,7 @@ fn what_a_bot_that_is_gone_left_is_listed_dropped_and_retried() {
     assert!(dropped.starts_with("1 activity is not given to its bot any more"), "{dropped}");
     assert_eq!(parked(&server, 3), [&ids[0], &ids[1], &ids[3]].map(String::clone));
     let again = server.works(&format!("outbox drop {}", ids[2]));
-    assert!(again.starts_with("Nothing waits there"), "{again}");
+    assert!(again.starts_with("It does not wait any more"), "{again}");
 
     bot.status.store(200, Ordering::SeqCst);
     let retried = server.works("outbox retry --bot echo");
@@ -116,4 +116,6 @@ fn what_a_bot_that_is_gone_left_is_listed_dropped_and_retried() {
     assert!(taken[2].contains(r#""text":"two""#), "{taken:?}");
     assert!(!taken.concat().contains(r#""text":"one""#), "it was dropped: {taken:?}");
     assert!(parked(&server, 0).is_empty());
+    let nothing = server.works("outbox drop --bot echo");
+    assert!(nothing.starts_with("Nothing is parked for bot echo, so nothing was done"), "{nothing}");
 }

@@ -343,10 +343,7 @@ fn changed_outgoing(entry: &BotEntry, change: OutgoingChange) -> Result<Outgoing
 
 /// What concerns more than one setting, or more than one bot.
 fn check(name: &BotName, entry: &BotEntry, snapshot: &Snapshot) -> Result<(), ChangeError> {
-    let Some(app_id) = &entry.app_id else {
-        let plain = entry.credentials.is_empty() && entry.outgoing.is_none();
-        return if plain { Ok(()) } else { Err(no_app_id()) };
-    };
+    let Some(app_id) = &entry.app_id else { return check_plain(name, entry, snapshot) };
     match snapshot.bot_by_app_id(app_id) {
         Some(other) if other.name != *name => Err(ChangeError::Conflict(format!(
             "the bot {} has that app id, by which they could not be told apart; choose another",
@@ -354,6 +351,29 @@ fn check(name: &BotName, entry: &BotEntry, snapshot: &Snapshot) -> Result<(), Ch
         ))),
         _ => Ok(()),
     }
+}
+
+/// A bot without an app id signs in to nobody. What it had for that is never thrown away unasked: a client secret cannot
+/// be made again here.
+fn check_plain(name: &BotName, entry: &BotEntry, snapshot: &Snapshot) -> Result<(), ChangeError> {
+    let credential = entry.credentials.iter().next();
+    if credential.is_none() && entry.outgoing.is_none() {
+        return Ok(());
+    }
+    if snapshot.bots.get(name).is_none_or(|bot| bot.app_id.is_none()) {
+        return Err(no_app_id());
+    }
+    Err(ChangeError::Bad(match credential {
+        Some((slot, _)) => format!(
+            "appId: the bot {name} has a credential, which is of no use without an app id; remove it first, with \
+             \"landline bot credential remove {name} --slot {}\"",
+            slot.number()
+        ),
+        None => format!(
+            "appId: the bot {name} is shown tokens that are fetched with a secret of its own, for which it needs an app id; \
+             take the secret away too, with \"landline bot set {name} --anonymous --no-outgoing\""
+        ),
+    }))
 }
 
 fn no_app_id() -> ChangeError {

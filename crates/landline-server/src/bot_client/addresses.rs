@@ -12,10 +12,21 @@ use std::vec;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower::Service;
 
-/// Metadata services outside the link-local ranges.
-/// Source: the documentation of the two clouds that use them.
-const METADATA_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
+/// What hands out a machine's own credentials outside the link-local ranges: Alibaba Cloud, Oracle Cloud (classic), and
+/// the host of an Azure machine. Source: the documentation of these clouds.
+const METADATA_V4: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192), Ipv4Addr::new(168, 63, 129, 16)];
+
+/// The same for IPv6: AWS (of a machine, of a pod), Google Cloud, Oracle Cloud, Linode, Scaleway. Source: the
+/// documentation of these clouds.
+const METADATA_V6: [Ipv6Addr; 6] = [
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023),
+    Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+    Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1),
+    Ipv6Addr::new(0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x0042),
+];
 
 /// Whether no connection may be made to this address.
 pub fn is_forbidden(address: IpAddr) -> bool {
@@ -24,14 +35,14 @@ pub fn is_forbidden(address: IpAddr) -> bool {
         IpAddr::V6(v6) => {
             v6.is_unicast_link_local()
                 || v6.is_multicast()
-                || v6 == METADATA_V6
+                || METADATA_V6.contains(&v6)
                 || embedded_v4(v6).is_some_and(forbidden_v4)
         }
     }
 }
 
 fn forbidden_v4(v4: Ipv4Addr) -> bool {
-    v4.is_link_local() || v4.is_multicast() || v4.is_broadcast() || v4 == METADATA_V4
+    v4.is_link_local() || v4.is_multicast() || v4.is_broadcast() || METADATA_V4.contains(&v4)
 }
 
 /// The IPv4 address that the kernel or a translator would make of this one: `::ffff:a.b.c.d`, `::a.b.c.d`,
@@ -93,7 +104,15 @@ mod tests {
             "fe80::1",
             "febf::1",
             "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:a9fe:a9fe::1",
+            "fd00:42::42",
             "100.100.100.200",
+            "192.0.0.192",
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
             "224.0.0.1",
             "ff02::1",
             "255.255.255.255",

@@ -10,6 +10,7 @@ use crate::append::{Draft, Entry, Outcome};
 use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::hub::Topic;
 use crate::limits::MAX_STREAM_ID_BYTES;
+use crate::send_key::KeyOf;
 use crate::store::{Audience, IdempotencyKey, PageLimit, ReadError, Record, StoreError};
 use crate::transient;
 
@@ -45,11 +46,29 @@ impl Conversations {
         activity: Activity,
         reply_to: Option<&'a str>,
     ) -> Pin<Box<dyn Future<Output = Result<String, BotSendError>> + Send + 'a>> {
+        self.send_named_from_bot(bot, conversation, activity, reply_to, None)
+    }
+
+    /// As [`Self::send_from_bot`]. Under a name of the bot's own, a send that is repeated is not logged a second time, and
+    /// gets the same id; *typing* is no such thing.
+    ///
+    /// # Errors
+    /// [`BotSendError`]; also where the name is too long.
+    pub fn send_named_from_bot<'a>(
+        &'a self,
+        bot: &'a BotName,
+        conversation: &'a ConversationId,
+        activity: Activity,
+        reply_to: Option<&'a str>,
+        name: Option<&'a str>,
+    ) -> Pin<Box<dyn Future<Output = Result<String, BotSendError>> + Send + 'a>> {
+        let key = name.map(|name| self.key_of_send(KeyOf::Bot { name })).transpose();
         let this = self.clone();
         let (bot, conversation, reply_to) = (bot.clone(), conversation.clone(), reply_to.map(str::to_owned));
-        let sent = self
-            .tasks()
-            .spawn(async move { this.log_from_bot(bot, conversation, activity, reply_to, None).await });
+        let sent = self.tasks().spawn(async move {
+            let key = key.map_err(BotSendError::NotAllowed)?;
+            this.log_from_bot(bot, conversation, activity, reply_to, key).await
+        });
         Box::pin(async move {
             sent.await.unwrap_or_else(|_| {
                 Err(NotLogged::Unknown(StoreError("the task that logged it has failed".into())).into())

@@ -11,7 +11,7 @@ use crate::conversations::{Conversations, NotLogged, Unavailable};
 use crate::delivery::{Again, Delivered, Job, Turn, outcome};
 use crate::files::{Brought, Fate, QuotaExceeded, StoredFile};
 use crate::hub::Topic;
-use crate::limits::{MAX_IDEMPOTENCY_KEY_BYTES, MAX_MEMBER_NAME_BYTES};
+use crate::limits::MAX_MEMBER_NAME_BYTES;
 use crate::send_key::KeyOf;
 use crate::store::{AppendError, DeliveryState, IdempotencyKey, ReadError, StoreError};
 use crate::transient;
@@ -244,18 +244,8 @@ impl Conversations {
 
     fn key(&self, user: &ChannelAccount, name: Option<String>) -> Result<Option<IdempotencyKey>, SendError> {
         let Some(name) = name else { return Ok(None) };
-        if name.len() > MAX_IDEMPOTENCY_KEY_BYTES {
-            let problem = format!(
-                "the idempotency key is {} bytes, the limit is {MAX_IDEMPOTENCY_KEY_BYTES}",
-                name.len()
-            );
-            return Err(SendError::NotAllowed(problem));
-        }
-        let digest = KeyOf::Client { user: user.id.as_str(), name: &name }.digest();
-        let window = i64::try_from(self.limits().idempotency_window.as_millis()).unwrap_or(i64::MAX);
-        let not_before =
-            landline_protocol::Timestamp::from_millis(self.now().as_millis().saturating_sub(window));
-        Ok(Some(IdempotencyKey { digest, not_before }))
+        let key = KeyOf::Client { user: user.id.as_str(), name: &name };
+        self.key_of_send(key).map(Some).map_err(SendError::NotAllowed)
     }
 }
 

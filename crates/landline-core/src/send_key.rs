@@ -5,7 +5,12 @@
 //!
 //! Not here: for how long a key counts ([`IdempotencyKey::not_before`](crate::store::IdempotencyKey)).
 
+use landline_protocol::Timestamp;
 use sha2::{Digest, Sha256};
+
+use crate::conversations::Conversations;
+use crate::limits::MAX_IDEMPOTENCY_KEY_BYTES;
+use crate::store::IdempotencyKey;
 
 /// Whose key it is.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +20,11 @@ pub(crate) enum KeyOf<'a> {
         /// The sender's id.
         user: &'a str,
         /// The client's own name for it.
+        name: &'a str,
+    },
+    /// What the conversation's bot sends.
+    Bot {
+        /// The bot's own name for it.
         name: &'a str,
     },
     /// A part of a bot's answer to what was queued for it.
@@ -33,6 +43,7 @@ impl KeyOf<'_> {
         let number;
         let parts = match self {
             Self::Client { user, name } => ["client", user, name],
+            Self::Bot { name } => ["bot", name, ""],
             Self::Answer { to, number: part } => {
                 number = part.to_string();
                 ["answer", to, &number]
@@ -46,6 +57,26 @@ impl KeyOf<'_> {
         let mut digest = [0; 16];
         digest.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
         digest
+    }
+}
+
+impl Conversations {
+    /// The key of a send under the name that its sender gave it; as long as a repeat is recognised.
+    ///
+    /// # Errors
+    /// In words, where the name is too long.
+    pub(crate) fn key_of_send(&self, key: KeyOf<'_>) -> Result<IdempotencyKey, String> {
+        if let KeyOf::Client { name, .. } | KeyOf::Bot { name } = key
+            && name.len() > MAX_IDEMPOTENCY_KEY_BYTES
+        {
+            let bytes = name.len();
+            return Err(format!(
+                "the idempotency key is {bytes} bytes, the limit is {MAX_IDEMPOTENCY_KEY_BYTES}"
+            ));
+        }
+        let window = i64::try_from(self.limits().idempotency_window.as_millis()).unwrap_or(i64::MAX);
+        let not_before = Timestamp::from_millis(self.now().as_millis().saturating_sub(window));
+        Ok(IdempotencyKey { digest: key.digest(), not_before })
     }
 }
 
@@ -64,13 +95,15 @@ mod tests {
             client("an", "n1"),
             client("", "ann1"),
             client("ann1", ""),
+            KeyOf::Bot { name: "1" }.digest(),
+            KeyOf::Bot { name: "ann1" }.digest(),
             KeyOf::Answer { to: "ann", number: 1 }.digest(),
             KeyOf::Answer { to: "ann1", number: 1 }.digest(),
             KeyOf::Answer { to: "ann", number: 11 }.digest(),
         ];
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 7);
+        assert_eq!(all.len(), 9);
         assert_eq!(client("ann", "1"), client("ann", "1"));
     }
 

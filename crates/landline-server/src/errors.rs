@@ -90,7 +90,12 @@ impl From<BotSendError> for ApiError {
         match error {
             BotSendError::Missing(_) => Self::missing_property(error.to_string()),
             BotSendError::NotAllowed(_) => Self::bad_argument(error.to_string()),
-            BotSendError::NotLogged(error) => error.into(),
+            BotSendError::NotLogged(NotLogged::Nothing(error)) => error.into(),
+            BotSendError::NotLogged(NotLogged::Unknown(error)) => unavailable(
+                "it is not known whether this was kept; an activity that is sent with an idempotency-key can be sent again \
+                 with the same one, and is not there twice",
+                &error,
+            ),
         }
     }
 }
@@ -117,7 +122,7 @@ impl From<UpdateError> for ApiError {
             UpdateError::NotAllowed(_) => Self::bad_argument(error.to_string()),
             UpdateError::NoSuchActivity => Self::not_found(error.to_string()),
             UpdateError::NotTheirs => Self::forbidden(error.to_string()),
-            UpdateError::NotLogged(error) => error.into(),
+            UpdateError::NotLogged(error) => may_be_repeated(error),
         }
     }
 }
@@ -127,7 +132,7 @@ impl From<MemberError> for ApiError {
         match error {
             MemberError::NoSuchMember | MemberError::NoSuchActivity => Self::not_found(error.to_string()),
             MemberError::IsTheBot => Self::bad_argument(error.to_string()),
-            MemberError::NotLogged(error) => error.into(),
+            MemberError::NotLogged(error) => may_be_repeated(error),
         }
     }
 }
@@ -150,6 +155,16 @@ impl From<RequestBodyError> for ApiError {
                 Self::missing_property(error.to_string())
             }
             RequestBodyError::Bad { .. } => Self::bad_argument(error.to_string()),
+        }
+    }
+}
+
+/// For what is done once, however often it is asked for.
+fn may_be_repeated(error: NotLogged) -> ApiError {
+    match error {
+        NotLogged::Nothing(error) => error.into(),
+        NotLogged::Unknown(error) => {
+            unavailable("it is not known whether this was done; ask again, which does no harm", &error)
         }
     }
 }

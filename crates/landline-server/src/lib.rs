@@ -20,6 +20,7 @@ pub mod identity;
 pub mod limits;
 pub mod outbound;
 mod public_url;
+mod send_name;
 pub mod state;
 mod system_entropy;
 pub mod telemetry;

@@ -18,11 +18,9 @@ use super::query;
 use crate::body::ActivityBody;
 use crate::error::ApiError;
 use crate::http::{HISTORY_EXPIRED, Peer};
+use crate::send_name::SendName;
 use crate::state::App;
 use crate::telemetry::ActivityOrigin;
-
-/// The client's own name for a send; `channelData.clientActivityID` serves where there is none.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// `POST /v3/directline/conversations/{conversation}/activities`
 ///
@@ -32,11 +30,10 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(super) async fn send(
     State(app): State<App>,
     LetIn(_until_answered): LetIn,
-    headers: HeaderMap,
     participant: Participant,
+    SendName(idempotency_key): SendName,
     ActivityBody(activity): ActivityBody,
 ) -> Result<Json<ResourceResponse>, ApiError> {
-    let idempotency_key = idempotency_key(&headers)?;
     let user = participant.caller.user();
     let send = ClientSend { conversation: participant.conversation, user, activity, idempotency_key };
     let id = app.conversations.send_from_client(send).await?;
@@ -89,14 +86,6 @@ pub(super) async fn poll(
         headers.insert(HISTORY_EXPIRED, HeaderValue::from_static("true"));
     }
     Ok(response)
-}
-
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    match headers.get(IDEMPOTENCY_KEY).map(HeaderValue::to_str) {
-        None => Ok(None),
-        Some(Ok(key)) => Ok(Some(key.to_owned()).filter(|key| !key.is_empty())),
-        Some(Err(_)) => Err(ApiError::bad_argument("idempotency-key: send visible ASCII characters")),
-    }
 }
 
 fn bodies(activities: Vec<Seen>) -> Vec<Bytes> {

@@ -24,13 +24,13 @@ use landline_protocol::{Activity, ChannelAccount, ResourceResponse};
 use self::incoming::{Incoming, too_big};
 use self::parts::{boundary, take_parts};
 use self::refused::Refused;
-use super::activities::idempotency_key;
 use super::credentials::Participant;
 use super::let_in::LetIn;
 use super::query;
 use crate::error::ApiError;
 use crate::http::discard;
 use crate::limits::{RETRY_AFTER, UPLOAD_PART_HEAD_BYTES};
+use crate::send_name::idempotency_key;
 use crate::state::App;
 use crate::telemetry::{ActivityOrigin, FileRefused};
 

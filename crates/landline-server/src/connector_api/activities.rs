@@ -8,18 +8,21 @@ use landline_protocol::ResourceResponse;
 use super::named::Named;
 use crate::body::{ActivityBody, TranscriptBody};
 use crate::error::ApiError;
+use crate::send_name::SendName;
 use crate::state::App;
 use crate::telemetry::ActivityOrigin;
 
 /// `POST …/v3/conversations/{conversation}/activities`
 ///
-/// Logs what the bot says; answers with the id that clients see, once it is durable.
+/// Logs what the bot says; answers with the id that clients see, once it is durable. A repeat under the same
+/// `Idempotency-Key`, our extension, is answered with the same id and logged once.
 pub(super) async fn send(
     State(app): State<App>,
     named: Named,
+    name: SendName,
     ActivityBody(activity): ActivityBody,
 ) -> Result<Json<ResourceResponse>, ApiError> {
-    say(&app, &named, activity, None).await
+    say(&app, &named, name, activity, None).await
 }
 
 /// `POST …/v3/conversations/{conversation}/activities/{activity}`
@@ -28,19 +31,22 @@ pub(super) async fn send(
 pub(super) async fn reply(
     State(app): State<App>,
     named: Named,
+    name: SendName,
     ActivityBody(activity): ActivityBody,
 ) -> Result<Json<ResourceResponse>, ApiError> {
-    say(&app, &named, activity, Some(&named.activity)).await
+    say(&app, &named, name, activity, Some(&named.activity)).await
 }
 
 async fn say(
     app: &App,
     named: &Named,
+    SendName(name): SendName,
     activity: landline_protocol::Activity,
     reply_to: Option<&str>,
 ) -> Result<Json<ResourceResponse>, ApiError> {
     let Named { bot, conversation, .. } = named;
-    let id = app.conversations.send_from_bot(bot, conversation, activity, reply_to).await?;
+    let sent = app.conversations.send_named_from_bot(bot, conversation, activity, reply_to, name.as_deref());
+    let id = sent.await?;
     app.metrics.activity_accepted(ActivityOrigin::Bot);
     Ok(Json(ResourceResponse { id }))
 }

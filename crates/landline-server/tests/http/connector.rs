@@ -1,6 +1,7 @@
 //! The bot's side: sending, replying, and whose conversation it is.
 
 use hyper::Method;
+use landline_testkit::domain::Fault;
 use landline_testkit::in_process::{BOT, OTHER_BOT, TestServer, raw};
 use serde_json::{Value, json};
 
@@ -27,6 +28,52 @@ async fn a_bot_sends_and_replies() {
     assert_eq!(history.len(), 5);
     for reply in &history[2..] {
         assert_eq!(reply["replyToId"], question.as_str());
+    }
+}
+
+#[tokio::test]
+async fn a_bot_can_repeat_a_send_of_unknown_outcome_under_its_name() {
+    let server = TestServer::start().await;
+    let ann = server.person("ann").await;
+    let question = ann.say("q").await;
+    let bot = server.bot_actor();
+    let faults = [Fault::WriteUnknown, Fault::LoseUnknown, Fault::Refuse];
+    for (n, fault) in faults.into_iter().enumerate() {
+        let answer = json!({"type": "message", "text": format!("a{n}")});
+        for is_reply in [false, true] {
+            let send = || {
+                let call = match is_reply {
+                    false => bot.send(&ann.conversation, &answer),
+                    true => bot.reply(&ann.conversation, &question, &answer),
+                };
+                call.header("idempotency-key", &format!("{n} {is_reply}"))
+            };
+            server.disk.then([fault]);
+            let unknown = send().send().await.refused(503, "ServiceUnavailable");
+            let words = String::from_utf8_lossy(&unknown.body).into_owned();
+            assert!(!words.contains("clientActivityID"), "that is for clients: {words}");
+            let id = send().send().await.expect(200).text("id");
+            assert_eq!(send().send().await.expect(200).text("id"), id);
+        }
+    }
+    assert_eq!(ann.texts().await, ["q", "a0", "a0", "a1", "a1", "a2", "a2"]);
+
+    let first = ann.history().await[1]["id"].as_str().expect("an id").to_owned();
+    server.disk.then([Fault::WriteUnknown]);
+    let unknown = bot.retext(&ann.conversation, &first, "a0").send().await.refused(503, "ServiceUnavailable");
+    assert!(unknown.body.windows(7).any(|words| words == b"no harm"), "{unknown:?}");
+    bot.retext(&ann.conversation, &first, "a0").send().await.expect(200);
+
+    // Named by nobody, or by somebody else, it is another one.
+    let again = json!({"type": "message", "text": "again"});
+    for name in ["", "new"] {
+        bot.send(&ann.conversation, &again).header("idempotency-key", name).send().await.expect(200);
+    }
+    ann.send(&again).header("idempotency-key", "new").send().await.expect(200);
+    assert_eq!(ann.texts().await[7..], ["again", "again", "again"]);
+    for bad in ["é".to_owned(), "k".repeat(513)] {
+        let send = bot.send(&ann.conversation, &again).raw_header("idempotency-key", bad.as_bytes());
+        send.send().await.refused(400, "BadArgument");
     }
 }
 

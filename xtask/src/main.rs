@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command line tool talks to whoever runs it")]
 
+mod blobs;
 mod direction;
 mod run;
 
@@ -30,10 +31,12 @@ enum Chore {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Everything that must be green: `check`, then `e2e`, then a short `crash`.
+    /// Everything that must be green: `check`, then `e2e`, then `blobs`, then a short `crash`.
     Test,
     /// Format, lints, documentation, direction of dependencies, Rust tests.
     Check,
+    /// Files in a bucket, against a server that speaks like S3; installs it from PyPI as needed.
+    Blobs,
     /// Stock clients and stock bots against the built binary; installs Chromium, npm and Python packages as needed.
     E2e,
     /// Kill the server at random under load, again and again, and check that nothing was lost.
@@ -72,9 +75,11 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Test => {
             check()?;
             e2e()?;
+            blobs::run()?;
             crash(CRASH_CYCLES_IN_TEST, Cargo::Dev, &[])
         }
         Chore::Check => check(),
+        Chore::Blobs => blobs::run(),
         Chore::E2e => e2e(),
         Chore::Crash { cycles, arguments } => crash(cycles, Cargo::Release, &arguments),
         Chore::Bench { arguments } => bench(&arguments),

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use url::Url;
+
 /// Says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenBlobsError {
@@ -17,4 +19,12 @@ pub enum OpenBlobsError {
     /// Another process has it.
     #[error("the folder of files {} is in use by another process; stop that one, or name another folder", .0.display())]
     InUse(PathBuf),
+    /// What is said of a cloud is not enough, or contradicts itself.
+    #[error("the files at {place}: {why}")]
+    Cloud {
+        /// Where.
+        place: Url,
+        /// Why, and what to do.
+        why: String,
+    },
 }

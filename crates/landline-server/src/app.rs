@@ -17,7 +17,7 @@ use landline_core::{
     Retention, limits::SWEEP_INTERVAL,
 };
 use landline_protocol::SiteName;
-use landline_store_blobs::FolderBlobs;
+use landline_store_blobs::{CloudBlobs, FolderBlobs};
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -124,7 +124,14 @@ pub async fn open_blobs(files: &FilesAt, limits: &StoreLimits) -> anyhow::Result
             let opened = tokio::task::spawn_blocking(move || FolderBlobs::open(&folder, reserve)).await?;
             Ok(Arc::new(opened.context("cannot open the folder of files")?))
         }
-        FilesAt::Bucket(_) => anyhow::bail!("files cannot be kept in a bucket yet; name a folder"),
+        FilesAt::Bucket(place) => {
+            // What is no text is for no provider.
+            let variables = std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+            let (place, variables) = (place.clone(), variables.collect::<Vec<_>>());
+            let opened = tokio::task::spawn_blocking(move || CloudBlobs::open(&place, variables)).await?;
+            Ok(Arc::new(opened.context("cannot open the bucket of files")?))
+        }
     }
 }
 

@@ -87,6 +87,29 @@ async fn what_the_stock_client_sends() {
     assert_eq!(body(&server, &got["attachments"][1]["contentUrl"]).await, b"hello");
 }
 
+/// A form arrives in pieces of any size, and its heads lie anywhere in them.
+#[tokio::test]
+async fn parts_begin_and_end_anywhere() {
+    let server = TestServer::start().await;
+    let ann = server.person("ann").await;
+    for size in [16_000, 16_383, 16_384, 16_385, 32_700, 65_536, 200_000] {
+        let (one, two) = (vec![1; size], vec![2; 40_000]);
+        let form = Form::default()
+            .activity(&message("ann", &size.to_string()))
+            .file("1.bin", "x/y", &one)
+            .file("2.bin", "x/y", &two);
+
+        let answer = upload_form(&ann, form).send().await;
+
+        assert_eq!(answer.status, 200, "{size}: {}", answer.json());
+        let seen = ann.history().await.pop().expect("an activity");
+        for (i, expected) in [one, two].iter().enumerate() {
+            let got = body(&server, &seen["attachments"][i]["contentUrl"]).await;
+            assert!(got == *expected, "{size}: file {i} has other bytes");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_stream_carries_links_that_work_and_polls_are_equal() {
     let server = TestServer::start().await;

@@ -40,9 +40,10 @@ pub(super) struct Incoming {
 pub(super) struct Allowance(Arc<AtomicUsize>);
 
 impl Allowance {
-    /// Enough for the head of one part, and for what is between two.
+    /// Enough for the head of one part, and for what is between two; and for one more piece, because the parser asks
+    /// for the next one before it looks at what it has.
     pub(super) fn of_a_head(&self) {
-        self.0.store(UPLOAD_PART_HEAD_BYTES, Ordering::Relaxed);
+        self.0.store(UPLOAD_PART_HEAD_BYTES + UPLOAD_PIECE_BYTES, Ordering::Relaxed);
     }
 
     /// As much as comes: each piece goes on as soon as it is there.

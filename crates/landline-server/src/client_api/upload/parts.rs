@@ -44,11 +44,7 @@ pub(super) async fn take_parts(
     activity_bytes: usize,
 ) -> Result<Option<Activity>, Refused> {
     let allowance = incoming.allowance();
-    let pieces = unfold(&mut *incoming, |incoming| async {
-        let piece = incoming.next().await.transpose()?;
-        Some((piece, incoming))
-    });
-    let mut parts = Multipart::new(pieces, boundary);
+    let mut parts = parser(incoming, boundary);
     let mut activity = None;
     loop {
         allowance.of_a_head();
@@ -67,6 +63,14 @@ pub(super) async fn take_parts(
     drop(parts);
     incoming.end().await?;
     Ok(activity)
+}
+
+fn parser(incoming: &mut Incoming, boundary: String) -> Multipart<'_> {
+    let pieces = unfold(incoming, |incoming| async {
+        let piece = incoming.next().await.transpose()?;
+        Some((piece, incoming))
+    });
+    Multipart::new(pieces, boundary)
 }
 
 async fn take_file(mut part: Field<'_>, file: NewFile, upload: &mut Upload) -> Result<(), Refused> {
@@ -140,4 +144,56 @@ fn unreadable(error: multer::Error) -> Refused {
         _ => "it cannot be read",
     };
     Refused::malformed(ApiError::malformed_data(format!("the body is no multipart/form-data: {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use bytes::Bytes;
+    use futures_util::stream::iter;
+
+    use super::*;
+    use crate::limits::{UPLOAD_PART_HEAD_BYTES, UPLOAD_PIECE_BYTES};
+
+    /// Two parts behind something that belongs to none, in frames of this size; gives how long their contents are.
+    async fn read(before: usize, content: usize, frame: usize) -> Result<Vec<usize>, String> {
+        let part = format!("--b\r\ncontent-type: x/y\r\n\r\n{}\r\n", "x".repeat(content));
+        let form = Bytes::from(format!("{}\r\n{part}{part}--b--\r\n", "-".repeat(before)));
+        let frames: Vec<_> =
+            form.chunks(frame).map(|frame| Ok::<_, Infallible>(form.slice_ref(frame))).collect();
+        let mut incoming = Incoming::new(Body::from_stream(iter(frames)), u64::MAX, Duration::from_secs(5));
+        let allowance = incoming.allowance();
+        let mut parts = parser(&mut incoming, "b".to_owned());
+        let mut lengths = Vec::new();
+        loop {
+            allowance.of_a_head();
+            let part = parts.next_field().await.map_err(|error| error.to_string())?;
+            allowance.of_content();
+            let Some(part) = part else { return Ok(lengths) };
+            lengths.push(part.bytes().await.map_err(|error| error.to_string())?.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn heads_may_lie_anywhere_in_what_arrives() {
+        let piece = UPLOAD_PIECE_BYTES;
+        for frame in [7, 1000, piece - 1, piece, piece + 1, 4 * piece, 1 << 20] {
+            for content in [0, 1, piece - 60, piece - 1, piece, piece + 1, 3 * piece] {
+                let lengths = read(0, content, frame).await;
+                assert_eq!(lengths, Ok(vec![content; 2]), "frames of {frame}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_belongs_to_no_part_has_an_end() {
+        let most = UPLOAD_PART_HEAD_BYTES;
+        for frame in [1000, UPLOAD_PIECE_BYTES, 1 << 20] {
+            assert_eq!(read(most / 2, 1, frame).await, Ok(vec![1, 1]));
+            assert!(read(3 * most, 1, frame).await.is_err(), "frames of {frame}");
+        }
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use landline_core::store::{DeliveryState, LogStore};
-use landline_core::{Delivered, SendError};
+use landline_core::{Delivered, DeliveryMode, SendError, StartConversation};
 use landline_protocol::Position;
-use landline_testkit::domain::{Behaviour, World};
+use landline_testkit::domain::{Behaviour, World, start};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 fn refusal(sent: Result<String, SendError>) -> Delivered {
     match sent {
@@ -132,7 +133,7 @@ async fn the_bot_gets_a_conversation_in_the_order_of_its_log() {
         let (world, conversation) = (std::sync::Arc::clone(&world), conversation.clone());
         async move { world.say(&conversation, "ann", &format!("m{n}"), None).await.unwrap() }
     });
-    futures_util::future::join_all(sends).await;
+    join_all(sends).await;
     assert_eq!(world.bot.texts(), world.texts(&conversation).await);
 }
 
@@ -144,7 +145,7 @@ async fn a_slow_turn_delays_the_next_one_only_for_a_while() {
     world.bot.then([Behaviour::Slow(Duration::from_secs(14), 200)]);
     let begun = Instant::now();
     let (slow, next) = tokio::join!(world.say(&conversation, "ann", "slow", None), async {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(10)).await;
         let sent = world.say(&conversation, "ann", "next", None).await;
         (sent, begun.elapsed())
     });
@@ -226,4 +227,39 @@ async fn an_answer_that_makes_no_sense_is_not_a_success() {
         assert!(matches!(delivered, Delivered::Unknown(_)), "{bad}: {delivered:?}");
         assert_eq!(world.history(&conversation, 0).await.unwrap().0.len(), 1, "{bad}");
     }
+}
+
+/// As many as a bot may have under way, and then some.
+#[tokio::test(start_paused = true)]
+async fn a_bot_that_hangs_takes_a_bounded_part_and_refuses_the_rest_before_it_is_logged() {
+    let world = World::new();
+    world.bots.set("hung", DeliveryMode::Wait);
+    let begins = StartConversation { bot: "hung".parse().unwrap(), ..start("h", Some("ann")) };
+    world.conversations.start(begins).await.unwrap();
+    let hung = "h".parse().unwrap();
+    let conversation = world.start("c", Some("ann")).await;
+    world.settle().await;
+    world.bot.always("hung", Behaviour::Hang);
+    let full = join_all((0..4096).map(|_| world.say(&hung, "ann", "taken in", None)));
+    let mut full = std::pin::pin!(full);
+    tokio::select! {
+        _ = &mut full => panic!("the bot hangs"),
+        () = sleep(Duration::from_secs(1)) => {}
+    }
+
+    let begun = Instant::now();
+    let refused = world.say(&hung, "ann", "too much", None).await;
+    world.say(&conversation, "ann", "to another bot", None).await.unwrap();
+
+    assert!(matches!(refused, Err(SendError::Busy)), "{refused:?}");
+    // Of the others, each waits for the one before it.
+    assert_eq!(world.bot.texts(), ["taken in", "to another bot"]);
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    for sent in full.await {
+        assert_eq!(refusal(sent), Delivered::TimedOut);
+    }
+    let logged = world.texts(&hung).await;
+    assert!(logged.len() == 4096 && logged.iter().all(|text| text == "taken in"), "{}", logged.len());
+    world.bot.always("hung", Behaviour::Answer(200, String::new()));
+    world.say(&hung, "ann", "there is room again", None).await.unwrap();
 }

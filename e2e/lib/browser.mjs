@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { chromium as engine } from 'playwright-core';
 import { artifacts, chromium } from './paths.mjs';
-import { sleep, until } from './wait.mjs';
+import { sleep, until, within } from './wait.mjs';
 
 export const launchBrowser = () => engine.launch({
   executablePath: chromium,
@@ -42,6 +43,43 @@ export class ChatPage {
   async type(text) {
     await this.sendBox.fill(text);
     await this.sendBox.press('Enter');
+  }
+
+  /** Chooses files by the paper clip's own input, types what is to go with them, and presses Enter. */
+  async attach(paths, text) {
+    await this.page.locator('input[type=file]').setInputFiles(paths);
+    await until('the files to be taken', () => this.page.locator('.webchat__attachment-icon--checked').count());
+    await this.type(text);
+  }
+
+  /** The article of the transcript in which `text` stands. */
+  article(text) {
+    return this.page.locator('article.webchat__basic-transcript__activity').filter({ has: this.page.getByText(text, { exact: true }) });
+  }
+
+  /** The pictures that are shown with `text`, loaded: `{ alt, src, width, height }` as they are, not as they are shown. */
+  pictures(text) {
+    return this.article(text).locator('img').evaluateAll(images => Promise.all(images.map(async image => {
+      await image.decode();
+      return { alt: image.alt, src: image.src, width: image.naturalWidth, height: image.naturalHeight };
+    })));
+  }
+
+  /** The files that are offered with `text`: `{ name, href }`. */
+  offered(text) {
+    return this.article(text).locator('a.webchat__fileContent__buttonLink')
+      .evaluateAll(links => links.map(link => ({ name: link.querySelector('.webchat__fileContent__fileName').innerText, href: link.href })));
+  }
+
+  /** Clicks the file `name` that is offered with `text`; gives `{ name, bytes }` of what the browser saved. */
+  async download(text, name) {
+    const saved = new Promise(resolve => {
+      this.context.on('page', page => page.once('download', resolve));
+      this.page.once('download', resolve);
+    });
+    await this.article(text).locator('a.webchat__fileContent__buttonLink').filter({ hasText: name }).click();
+    const download = await within(20_000, `the download of ${name}`, saved);
+    return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
   }
 
   /** The rendered transcript, from top to bottom: `> mine`, `< the bot's`, `< [card]`. */

@@ -13,7 +13,18 @@ const { XMLHttpRequest } = require('xhr2');
 
 // Six connections to a host, kept open: what browsers do.
 XMLHttpRequest.nodejsSet({ httpAgent: new http.Agent({ keepAlive: true, maxSockets: 6 }) });
-globalThis.XMLHttpRequest = XMLHttpRequest;
+/** `xhr2` sends no forms, as browsers do; the form is written out by Node's own `fetch`. */
+class FormSendingRequest extends XMLHttpRequest {
+  send(body) {
+    if (!(body instanceof FormData)) return super.send(body);
+    const form = new Response(body);
+    form.arrayBuffer().then(bytes => {
+      this.setRequestHeader('content-type', form.headers.get('content-type'));
+      super.send(Buffer.from(bytes));
+    });
+  }
+}
+globalThis.XMLHttpRequest = FormSendingRequest;
 globalThis.WebSocket = WebSocket;
 
 const { ConnectionStatus, DirectLine } = require('botframework-directlinejs');

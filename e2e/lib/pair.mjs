@@ -25,9 +25,14 @@ export async function addBot(server, kind, name, ...flags) {
   return { server: await server.addSite(name), start };
 }
 
-/** Gives `{ server, signedIn, signedOut, stop }`; the two in the middle are the server as seen from the site of that bot. */
+/**
+ * Gives `{ server, signedIn, signedOut, stop }`; the two in the middle are the server as seen from the site of that bot.
+ * Bots are told to reach the server at `localhost`: under another name the Agents SDKs download no files by http.
+ */
 export async function startPair(kind) {
-  const server = await Landline.start({ bots: {}, sites: {} });
+  const server = await Landline.prepare();
+  await server.configure({ bots: {}, sites: {}, more: `connector_url = "http://localhost:${server.port}"\n` });
+  await server.launch();
   const inside = await addBot(server, kind, 'inside');
   const outside = await addBot(server, kind, 'outside', '--anonymous');
   const bots = await Promise.all([inside.start(), outside.start()]);

@@ -7,6 +7,7 @@ import { Client, endClients, modes } from '../directline.mjs';
 import { Proxy, closeProxies } from '../proxy.mjs';
 import { startPair } from '../pair.mjs';
 import { connectorFeatures } from './connector.mjs';
+import { fileFeatures } from './files.mjs';
 import { liveAnswers } from './live.mjs';
 import { generateToken, history, say } from '../api.mjs';
 import { assertEachEchoedOnce, assertOnceInOrder, assertSameAsLog, echoed, lines } from '../transcript.mjs';
@@ -35,6 +36,7 @@ export function directLineSuite(kind) {
         connectorFeatures(env, kind);
         liveAnswers(env);
       });
+      describe(`files, ${how}`, { concurrency: true }, () => fileFeatures(env, kind, { signedIn: env === signedIn }));
     }
     describe('when the line breaks', { concurrency: true }, () => lineBreaks(signedIn, kind));
   });

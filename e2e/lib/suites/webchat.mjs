@@ -5,10 +5,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { history } from '../api.mjs';
 import { ChatPage, launchBrowser } from '../browser.mjs';
+import { measured, oddFile, onDisk, picture, textFile } from '../files.mjs';
 import { startPair } from '../pair.mjs';
 import { startSite } from '../site.mjs';
 import { assertEachEchoedOnce, assertSameAsLog, echoed, lines } from '../transcript.mjs';
 import { until } from '../wait.mjs';
+import { assertLeadsTo, assertNothingOfTheBots } from './files.mjs';
 
 export const chatUrl = (site, domain, more = {}) => `${site.origin}/?${new URLSearchParams({ domain, ...more })}`;
 
@@ -44,6 +46,11 @@ export function webChatSuite(kind) {
     describe('what the bot changes and streams', { concurrency: true }, () => {
       for (const [how, side] of Object.entries(sides)) {
         describe(how, { concurrency: true }, () => changes(side, `webchat-${kind}-${how.replace(' ', '-')}`));
+      }
+    });
+    describe('files', { concurrency: true }, () => {
+      for (const [how, side] of Object.entries(sides)) {
+        describe(how, { concurrency: 1 }, () => files(side, `webchat-${kind}-${how.replace(' ', '-')}`));
       }
     });
   });
@@ -174,14 +181,16 @@ function everything(side, name) {
   });
 }
 
+const opener = (side, name) => async (what, more) => {
+  const chat = await ChatPage.open(side.browser, chatUrl(side.site, side.server.domain, more), `${name}-${what}`);
+  if (!more) await chat.sees('< Welcome, anna!');
+  return chat;
+};
+
 /** Short conversations, the whole of which is known. */
 function changes(side, name) {
   const whole = count => Array.from({ length: count }, (_, i) => `Part ${i + 1}`).join(' ');
-  const open = async (what, more) => {
-    const chat = await ChatPage.open(side.browser, chatUrl(side.site, side.server.domain, more), `${name}-${what}`);
-    if (!more) await chat.sees('< Welcome, anna!');
-    return chat;
-  };
+  const open = opener(side, name);
 
   it('shows what the bot replaces in the old place, and takes away what it deletes; the same after a reload', async () => {
     const chat = await open('changes');
@@ -240,5 +249,78 @@ function changes(side, name) {
       assert.deepEqual(page.problems, []);
       await page.close();
     }
+  });
+}
+
+/** Files of the visitor, chosen by the page's own input, and pictures of the bot. */
+function files(side, name) {
+  const open = opener(side, name);
+  const three = [picture, textFile, oddFile];
+
+  it('shows the visitor what was sent: the image, and links to the files; the same after a reload', async () => {
+    const { paths, remove } = await onDisk(three);
+    const chat = await open('files');
+    await chat.attach(paths[2], 'one file');
+    const told = files => `< Files: ${JSON.stringify(files.map(file => ({ contentType: file.type, name: file.name, ...measured(file.bytes) })))}`;
+    await chat.sees(told([oddFile]));
+    await chat.attach(paths, 'three files');
+    await chat.sees(told(three));
+    await chat.allSent();
+
+    const check = async click => {
+      await chat.shows(['< Welcome, anna!', '> one file', told([oddFile]), '> three files', told(three)]);
+      for (const [text, sent] of [['one file', [oddFile]], ['three files', [textFile, oddFile]]]) {
+        const offered = await chat.offered(text);
+        assert.deepEqual(offered.map(({ name }) => name), sent.map(({ name }) => name));
+        for (const [i, { href }] of offered.entries()) {
+          assert.ok(href.startsWith(`${side.server.domain}/`), href);
+          await assertLeadsTo(href, sent[i], sent[i].name);
+          if (!click) continue;
+          const saved = await chat.download(text, sent[i].name);
+          assert.equal(saved.name, sent[i].name.replaceAll('"', '_')); // which Chromium does to names of files
+          assert.ok(saved.bytes.equals(sent[i].bytes), `${sent[i].name} was saved with other bytes`);
+        }
+      }
+      // Of a visitor's image Web Chat shows the thumbnail that it made itself; behind it is the image.
+      const [shown, ...more] = await chat.pictures('three files');
+      assert.deepEqual([shown.alt, shown.width, shown.height, more], [picture.name, 160, 120, []]);
+      const own = (await chat.received()).find(a => a.text === 'three files');
+      assert.match(own.attachments[0].thumbnailUrl, /^data:image\/jpeg;/);
+      await assertLeadsTo(own.attachments[0].contentUrl, picture, 'the image');
+      const width = await chat.page.evaluate(async src => {
+        const image = Object.assign(new Image(), { src });
+        await image.decode();
+        return image.naturalWidth;
+      }, own.attachments[0].contentUrl);
+      assert.equal(width, 160);
+      assertNothingOfTheBots(await chat.received(), 'the page');
+    };
+    await check(true);
+    await chat.screenshot('sent');
+    await chat.page.reload();
+    await chat.sees(told(three), { timeout: 30_000 });
+    await check(false);
+    await chat.screenshot('after-reload');
+    assert.deepEqual(chat.problems, []);
+    await chat.close();
+    await remove();
+  });
+
+  it('shows the pictures of the bot: by its view, by its thumbnail, in a card, and one that is in the activity itself', async () => {
+    const chat = await open('pictures');
+    await chat.type('picture');
+    await until('what the Connector knows', async () => (await chat.lines()).some(line => line.startsWith('< Kept: ')));
+    await chat.type('inline');
+    await chat.sees('< Inline');
+    const sizes = async text => (await chat.pictures(text)).map(({ width, height }) => [width, height]);
+    assert.deepEqual(await sizes('A picture'), [[40, 30], [160, 120], [160, 120]], 'thumbnail, original, in the card');
+    for (const { src } of await chat.pictures('A picture')) assert.ok(src.startsWith(`${side.server.domain}/`), src);
+    assert.deepEqual(await sizes('Inline'), [[160, 120]]);
+    assertNothingOfTheBots(await chat.received(), 'the page');
+    assert.doesNotMatch(await chat.page.content(), /connector\//);
+    await chat.allSent();
+    await chat.screenshot('shown');
+    assert.deepEqual(chat.problems, []);
+    await chat.close();
   });
 }

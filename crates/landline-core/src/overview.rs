@@ -2,6 +2,8 @@
 //!
 //! Looks past the topics that are alive: a look at all conversations is not to wake them.
 //!
+//! Also here: what an operator does when nothing is to be left of what was deleted.
+//!
 //! Not here: which conversations a bot is told of (`list`), deleting one (`retention`).
 
 use landline_protocol::{BotName, ConversationId, SiteName, Timestamp};
@@ -84,6 +86,16 @@ impl Conversations {
                 }
             }
         }
+    }
+}
+
+impl Conversations {
+    /// Makes what was deleted unreadable on the disk of the store, too. Takes as long as reading and writing everything.
+    ///
+    /// # Errors
+    /// It may be readable still; another purge may be tried.
+    pub async fn purge(&self) -> Result<(), StoreError> {
+        self.store().purge().await
     }
 }
 

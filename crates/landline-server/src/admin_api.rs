@@ -118,6 +118,7 @@ pub fn routes(app: App, editor: Editor, token: &SiteSecret) -> Router {
         .route("/sites/{name}/secrets/{slot}", delete(sites::remove_secret))
         .route("/conversations", get(conversations::list))
         .route("/conversations/{conversation}", get(conversations::get).delete(conversations::delete))
+        .route("/purge", post(conversations::purge))
         .route("/keys", get(keys::list))
         .route("/keys/identity", post(keys::rotate_identity))
         .route("/keys/tokens", post(keys::rotate_tokens))

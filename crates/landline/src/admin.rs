@@ -17,11 +17,14 @@ use self::target::Target;
 pub(crate) use self::target::command_over;
 use crate::cli::target::TargetFlags;
 use crate::http_client::{CallLimits, HttpClient};
-use crate::limits::{ADMIN_ANSWER_BYTES, ADMIN_CALL};
+use crate::limits::{ADMIN_ANSWER_BYTES, ADMIN_CALL, PURGE_CALL};
 use crate::output;
 
-/// The bound of every call.
+/// The bound of every call but one.
 const LIMITS: CallLimits = CallLimits { time: ADMIN_CALL, bytes: ADMIN_ANSWER_BYTES };
+
+/// The bound of a purge.
+const PURGE: CallLimits = CallLimits { time: PURGE_CALL, ..LIMITS };
 
 /// A running server.
 #[derive(Debug)]
@@ -43,25 +46,36 @@ impl Admin {
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        self.call(Method::GET, path, None).await
+        self.call(Method::GET, path, None, LIMITS).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        self.call(Method::POST, path, Some(body)).await
+        self.call(Method::POST, path, Some(body), LIMITS).await
+    }
+
+    /// Purges; comes back when that is done.
+    pub(crate) async fn purge(&self) -> anyhow::Result<Answer> {
+        self.call(Method::POST, "/purge", None, PURGE).await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        self.call(Method::PATCH, path, Some(body)).await
+        self.call(Method::PATCH, path, Some(body), LIMITS).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
-        self.call(Method::DELETE, path, None).await
+        self.call(Method::DELETE, path, None, LIMITS).await
     }
 
     /// `path` is what stands behind `/admin/v1`.
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        limits: CallLimits,
+    ) -> anyhow::Result<Answer> {
         let url = format!("{}/admin/v1{path}", self.target.url);
-        let called = self.http.call(method, &url, Some(self.target.token.expose()), body, LIMITS).await;
+        let called = self.http.call(method, &url, Some(self.target.token.expose()), body, limits).await;
         let (status, answer) = called.map_err(|error| trouble::without_answer(&error, &self.target))?;
         if status.is_success() {
             return Ok(Answer(answer));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::form_urlencoded;
 
-use crate::admin::wire::{Conversation, OneConversation};
+use crate::admin::wire::{Conversation, File, FullConversation, OneConversation};
 use crate::admin::{Admin, Answer};
 use crate::cli::conversation::{ConversationAction, ConversationArguments};
 use crate::limits::CONVERSATION_PAGES;
@@ -51,15 +51,24 @@ pub(crate) async fn run(arguments: ConversationArguments) -> anyhow::Result<Exit
             let answer = admin.get(&path(which.id.as_str())).await?;
             admin.show(&answer, |OneConversation { conversation }| described(&conversation))?;
         }
-        ConversationAction::Delete(which) => {
+        ConversationAction::Delete { which, purge } => {
             let id = which.id;
             admin.delete(&path(id.as_str())).await?;
             admin.done(&format!(
                 "Deleted conversation {id} and everything in it; nobody gets at it any more"
             ))?;
+            if purge {
+                purged(&admin).await?;
+            }
         }
+        ConversationAction::Purge => purged(&admin).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn purged(admin: &Admin) -> anyhow::Result<()> {
+    admin.purge().await?;
+    admin.done("Purged: what was deleted stands in no file of the data folder any more")
 }
 
 /// Ids of conversations are safe in a path.
@@ -107,12 +116,16 @@ fn listed(all: &Conversations) -> String {
                 one.bot.clone(),
                 one.members.to_string(),
                 one.activities.to_string(),
+                one.files.to_string(),
                 one.created.clone(),
                 one.last_activity.clone(),
             ]
         };
         let rows: Vec<_> = all.conversations.iter().map(row).collect();
-        table(["CONVERSATION", "SITE", "BOT", "MEMBERS", "ACTIVITIES", "STARTED", "LAST ACTIVITY"], &rows)
+        table(
+            ["CONVERSATION", "SITE", "BOT", "MEMBERS", "ACTIVITIES", "FILES", "STARTED", "LAST ACTIVITY"],
+            &rows,
+        )
     };
     if !all.damaged.is_empty() {
         text.push_str(&format!(
@@ -123,7 +136,12 @@ fn listed(all: &Conversations) -> String {
     text
 }
 
-fn described(one: &Conversation) -> String {
+fn described(one: &FullConversation) -> String {
+    let files = |file: &File| {
+        let until = file.until.clone().unwrap_or_else(|| "the conversation ends".to_owned());
+        format!("{} ({} bytes, {}, until {until})", file.name, file.size, file.id)
+    };
+    let files: Vec<_> = one.files.iter().map(files).collect();
     let lines = [
         ("site", one.site.clone()),
         ("bot", one.bot.clone()),
@@ -131,6 +149,7 @@ fn described(one: &Conversation) -> String {
         ("last activity", one.last_activity.clone()),
         ("members", one.members.to_string()),
         ("activities", one.activities.to_string()),
+        ("files", if files.is_empty() { "none".to_owned() } else { files.join(", ") }),
     ];
     format!("Conversation {}\n{}", one.id, facts(&lines))
 }

@@ -11,6 +11,9 @@ pub(crate) const DEMO_ANSWER_BYTES: usize = 64 * 1024;
 /// How long one call of the admin API may take. A change is one durable write, also on a slow disk.
 pub(crate) const ADMIN_CALL: Duration = Duration::from_secs(30);
 
+/// The same for a purge, which reads and writes everything.
+pub(crate) const PURGE_CALL: Duration = Duration::from_secs(6 * 3600);
+
 /// How much of an answer of the admin API is read: some ten thousand bots.
 pub(crate) const ADMIN_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 

@@ -6,13 +6,16 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
+use landline_core::files::StoredFile;
+use landline_core::store::{StoreError, View};
 use landline_core::{Overview, OverviewFilter, Unavailable};
 use landline_protocol::ConversationId;
 use serde_json::{Value, json};
 
 use super::Admin;
-use super::fields::Query;
+use super::fields::{Fields, Query};
 use crate::error::ApiError;
+use crate::limits::RETRY_AFTER;
 use crate::telemetry::AdminChange;
 
 /// `GET /admin/v1/conversations?bot=&site=&continuationToken=`
@@ -60,6 +63,22 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `POST /admin/v1/purge`
+///
+/// Makes what was deleted unreadable on the disk of the store, too. May take long; answers when it is done.
+pub(super) async fn purge(State(admin): State<Admin>, body: Fields) -> Result<StatusCode, ApiError> {
+    body.done()?;
+    let conversations = admin.app.conversations.clone();
+    // Who asks is the operator, to whom the store may say what it lacks.
+    let purged = async move {
+        let purged = conversations.purge().await;
+        purged.map_err(|StoreError(why)| ApiError::unavailable(why.clone(), RETRY_AFTER).caused_by(why))
+    };
+    admin.to_its_end(purged).await?;
+    admin.report(AdminChange::Purged, &"what was deleted stands in no file of the store any more");
+    Ok(StatusCode::NO_CONTENT)
+}
+
 fn in_short(overview: &Overview) -> Value {
     let Overview { id, facts, last_time, entries } = overview;
     json!({
@@ -70,11 +89,31 @@ fn in_short(overview: &Overview) -> Value {
         "lastActivity": last_time.to_string(),
         "members": facts.everybody().len(),
         "activities": entries,
+        "files": facts.files.len(),
+        "filesSize": facts.files.iter().map(StoredFile::all_bytes).fold(0, u64::saturating_add),
     })
 }
 
+/// The same, and which files they are; those too whose time is over and that were not taken away yet.
 fn in_full(overview: &Overview) -> Value {
-    in_short(overview)
+    let file = |file: &StoredFile| {
+        let mut shown = json!({
+            "id": file.id.as_str(),
+            "name": file.name,
+            "type": file.content_type,
+            "size": file.bytes,
+        });
+        if let Some(thumbnail) = file.view(View::Thumbnail) {
+            shown["thumbnailSize"] = thumbnail.bytes.into();
+        }
+        if let Some(until) = file.until {
+            shown["until"] = until.to_string().into();
+        }
+        shown
+    };
+    let mut shown = in_short(overview);
+    shown["files"] = overview.facts.files.iter().map(file).collect();
+    shown
 }
 
 fn in_path(text: &str) -> Result<ConversationId, ApiError> {

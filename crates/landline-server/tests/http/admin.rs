@@ -22,7 +22,7 @@ pub(crate) fn refused(reply: &Reply, status: u16, code: &str, words: &str) {
 }
 
 /// Every route that there is.
-const ROUTES: [(Method, &str); 25] = [
+const ROUTES: [(Method, &str); 26] = [
     (Method::GET, "/bots"),
     (Method::POST, "/bots"),
     (Method::GET, "/bots/main"),
@@ -41,6 +41,7 @@ const ROUTES: [(Method, &str); 25] = [
     (Method::GET, "/conversations"),
     (Method::GET, "/conversations/x"),
     (Method::DELETE, "/conversations/x"),
+    (Method::POST, "/purge"),
     (Method::GET, "/keys"),
     (Method::POST, "/keys/identity?now=true"),
     (Method::POST, "/keys/tokens"),

@@ -20,7 +20,11 @@ async fn conversations_are_shown_without_what_was_said() {
     let server = TestServer::start().await;
     let ann = server.person("ann").await;
     ann.say("canary").await;
-    server.bot_actor().say(&ann.conversation, "canary").await;
+    let bot = server.bot_actor();
+    bot.say(&ann.conversation, "canary").await;
+    let file =
+        json!({"name": "a.txt", "type": "text/plain", "originalBase64": "AQID", "thumbnailBase64": "BA=="});
+    bot.at(Method::POST, &bot.path(&ann.conversation, "/attachments")).json(&file).send().await.expect(200);
 
     let reply = server.admin(Method::GET, &format!("/conversations/{}", ann.conversation)).send().await;
 
@@ -28,12 +32,19 @@ async fn conversations_are_shown_without_what_was_said() {
     let expected = json!({
         "id": ann.conversation, "site": "default", "bot": "main", "created": shown["created"],
         "lastActivity": shown["lastActivity"], "members": 2, "activities": shown["activities"],
+        "files": [{
+            "id": shown["files"][0]["id"], "name": "a.txt", "type": "text/plain", "size": 3, "thumbnailSize": 1,
+            "until": shown["files"][0]["until"],
+        }],
+        "filesSize": 4,
     });
     assert_eq!(shown, expected);
     assert!(shown["created"].as_str() <= shown["lastActivity"].as_str(), "{shown}");
     assert!(shown["activities"].as_u64() >= Some(2), "{shown}");
     let listed = server.admin(Method::GET, "/conversations").send().await.expect(200).json();
-    assert_eq!(listed["conversations"], json!([expected]));
+    let mut short = expected;
+    short["files"] = 1.into();
+    assert_eq!(listed["conversations"], json!([short]));
     assert!(!shown.to_string().contains("canary"));
 }
 
@@ -91,6 +102,16 @@ async fn a_conversation_that_is_deleted_is_gone_for_everybody() {
     let page = Call::new(server.admin, Method::GET, "/metrics").send().await.expect(200);
     let page = String::from_utf8_lossy(&page.body).into_owned();
     assert!(page.contains(r#"landline_admin_changes_total{change="ConversationDeleted"} 1"#), "{page}");
+}
+
+#[tokio::test]
+async fn a_purge_is_asked_for_by_the_operator_and_told() {
+    let server = TestServer::start().await;
+    server.admin(Method::POST, "/purge").send().await.expect(204);
+    server.admin(Method::POST, "/purge").json(&json!({"x": 1})).send().await.refused(400, "BadArgument");
+    let page = Call::new(server.admin, Method::GET, "/metrics").send().await.expect(200);
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(page.contains(r#"landline_admin_changes_total{change="Purged"} 1"#), "{page}");
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ pub(crate) struct Site {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct OneConversation {
-    pub(crate) conversation: Conversation,
+    pub(crate) conversation: FullConversation,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -123,6 +123,29 @@ pub(crate) struct Conversation {
     pub(crate) last_activity: String,
     pub(crate) members: u64,
     pub(crate) activities: u64,
+    /// How many.
+    pub(crate) files: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FullConversation {
+    pub(crate) id: String,
+    pub(crate) site: String,
+    pub(crate) bot: String,
+    pub(crate) created: String,
+    pub(crate) last_activity: String,
+    pub(crate) members: u64,
+    pub(crate) activities: u64,
+    pub(crate) files: Vec<File>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct File {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) until: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

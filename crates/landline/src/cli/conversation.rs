@@ -34,8 +34,23 @@ pub(crate) enum ConversationAction {
     #[command(after_help = "Example:\n  landline conversation show CfA0bXzTmFmHZbkVRjZEvX")]
     Show(Which),
     /// Delete a conversation: its activities, its files, what waits for its bot. Nobody gets at it any more.
-    #[command(after_help = "Example:\n  landline conversation delete CfA0bXzTmFmHZbkVRjZEvX")]
-    Delete(Which),
+    ///
+    /// Its files are off the disk at once. What was said stays in files of the data folder, where nobody asks for it, until
+    /// these are written anew: with --purge, now.
+    #[command(after_help = "Example:\n  landline conversation delete CfA0bXzTmFmHZbkVRjZEvX --purge")]
+    Delete {
+        #[command(flatten)]
+        which: Which,
+        /// Then purge, as `landline conversation purge` does.
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Write the files of the data folder anew, so that nothing is left in them of what was deleted.
+    ///
+    /// Takes as long as reading and writing all data does, and as much free space as the data takes; the server goes on
+    /// meanwhile.
+    #[command(after_help = "Example:\n  landline conversation purge")]
+    Purge,
 }
 
 #[derive(Debug, Args)]

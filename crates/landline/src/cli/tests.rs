@@ -55,6 +55,8 @@ fn what_is_a_command() {
         "conversation list --bot b --site s --json",
         "conversation show CfA0bXzTmFmHZbkVRjZEvX",
         "conversation delete -fA0bXzTmFmHZbkVRjZEvX",
+        "conversation delete CfA0bXzTmFmHZbkVRjZEvX --purge",
+        "conversation purge",
         "key list",
         "key rotate",
         "key rotate --now",

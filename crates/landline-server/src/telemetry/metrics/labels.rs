@@ -155,6 +155,8 @@ pub enum AdminChange {
     OutboxDropped,
     /// A conversation, with everything in it.
     ConversationDeleted,
+    /// What was deleted was made unreadable on the disk, too.
+    Purged,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::id;
 use crate::store::{BlobKey, BlobRead, BlobStore, BlobWriter, View};
@@ -59,6 +60,7 @@ macro_rules! blob_conformance {
                 nothing_is_there_before_it_is_finished,
                 a_dropped_writer_leaves_nothing,
                 a_finish_that_is_given_up_leaves_all_or_nothing,
+                who_reads_meanwhile_sees_it_whole_or_not_at_all,
                 the_views_of_a_file_are_apart,
                 many_are_written_at_once,
             }
@@ -172,4 +174,9 @@ async fn keys(store: &dyn BlobStore, of: Option<&str>) -> Vec<BlobKey> {
     let mut keys: Vec<_> = listed.into_iter().map(|blob| blob.key).collect();
     keys.sort();
     keys
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test ends it, whichever way the test ends")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(task))
 }

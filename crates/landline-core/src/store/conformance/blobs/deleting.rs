@@ -68,7 +68,7 @@ pub async fn a_conversation_may_be_deleted_while_it_is_written_to<R: BlobRig>() 
     };
 
     // In tasks of their own, so that they run at the same time and not in turn.
-    let lanes = [0, 1, 2, 3].map(|lane| tokio_util::task::AbortOnDropHandle::new(spawn(rounds(lane))));
+    let lanes = [0, 1, 2, 3].map(|lane| spawn(rounds(lane)));
     let [a, b, c, d] = lanes;
     let ((a, b), (c, d)) = join(join(a, b), join(c, d)).await;
 
@@ -76,9 +76,4 @@ pub async fn a_conversation_may_be_deleted_while_it_is_written_to<R: BlobRig>() 
         outcome.unwrap();
     }
     assert_eq!(keys(&*store, None).await, []);
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test that awaits its tasks")]
-fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(task)
 }

@@ -106,6 +106,30 @@ pub async fn a_finish_that_is_given_up_leaves_all_or_nothing<R: BlobRig>() {
     }
 }
 
+pub async fn who_reads_meanwhile_sees_it_whole_or_not_at_all<R: BlobRig>() {
+    let rig = R::fresh().await;
+    let store = rig.store();
+    let (key_of_round, bytes) = (|round: usize| original("a", &format!("file{round}")), noise(7, 100_003));
+    let (reader, expected) = (Arc::clone(&store), bytes.clone());
+    let reading = spawn(async move {
+        for round in 0..50 {
+            let found = loop {
+                if let Some(found) = read(&*reader, &key_of_round(round), None).await {
+                    break found;
+                }
+                tokio::task::yield_now().await;
+            };
+            assert_whole(Some(found), &expected);
+        }
+    });
+
+    for round in 0..50 {
+        put(&*store, &key_of_round(round), &bytes).await;
+    }
+
+    reading.await.unwrap();
+}
+
 pub async fn the_views_of_a_file_are_apart<R: BlobRig>() {
     let rig = R::fresh().await;
     let store = rig.store();

@@ -220,9 +220,6 @@ impl Conversations {
         let began = Instant::now();
         let mut turn = None;
         for _ in 0..APPEND_TRIES {
-            if topic.is_deleted() {
-                return Err(AppendError::NotFound);
-            }
             let asked = match self.ask(topic, entry, &change, turn.is_some())? {
                 Ask::Asked(asked) => asked,
                 Ask::NeedsTurn => {
@@ -279,6 +276,9 @@ impl Conversations {
         has_turn: bool,
     ) -> Result<Ask<N>, AppendError> {
         let mut door = topic.door();
+        if topic.is_closed() {
+            return Err(AppendError::NotFound);
+        }
         let queued = entry.drafts().any(|draft| draft.to_bot) && self.is_queued(&door.facts.bot);
         let facts = match change(&door.facts) {
             Ok(Some(_)) if !has_turn => return Ok(Ask::NeedsTurn),
@@ -305,11 +305,11 @@ impl Conversations {
     ) -> Result<Result<(), N>, AppendError> {
         let _turn = topic.facts_turn().await;
         for _ in 0..APPEND_TRIES {
-            if topic.is_deleted() {
-                return Err(AppendError::NotFound);
-            }
             let (facts, written, generation) = {
                 let door = topic.door();
+                if topic.is_closed() {
+                    return Err(AppendError::NotFound);
+                }
                 let facts = match change(&door.facts) {
                     Ok(facts) => facts,
                     Err(nothing_to_do) => return Ok(Err(nothing_to_do)),

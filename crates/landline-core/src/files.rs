@@ -20,6 +20,7 @@ mod own_links;
 mod quota;
 mod room;
 mod stored;
+mod sweep;
 mod upload;
 mod written;
 

@@ -43,6 +43,8 @@ pub(crate) struct Topic {
     facts_turn: tokio::sync::Mutex<()>,
     sockets: AtomicUsize,
     deleted: AtomicBool,
+    /// Whether the store was asked to forget it: from then on, nothing is appended.
+    closed: AtomicBool,
     /// Whether anybody has ever asked again to deliver something of it; set before that is done.
     repeated: Arc<AtomicBool>,
 }
@@ -119,6 +121,17 @@ impl Topic {
 
     pub(crate) fn is_deleted(&self) -> bool {
         self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing can be appended any more. To be asked where appends are queued, with the door held.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Closes it, or opens it again, while nothing is queued.
+    pub(crate) fn set_closed(&self, closed: bool) {
+        let _door = self.door();
+        self.closed.store(closed, Ordering::Release);
     }
 
     /// A delivery of what was logged just now.
@@ -214,8 +227,14 @@ impl Hub {
             facts_turn: tokio::sync::Mutex::default(),
             sockets: AtomicUsize::new(0),
             deleted: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             repeated: Arc::default(),
         })
+    }
+
+    /// The topic of a conversation, where it is alive.
+    pub(crate) fn alive(&self, id: &ConversationId) -> Option<Arc<Topic>> {
+        self.topics().by_id.get(id).cloned()
     }
 
     /// Lets go of a conversation that is no more, and tells its readers.

@@ -221,6 +221,12 @@ pub(crate) const LINKED_GROWTH_BYTES: usize = 256 * 1024;
 /// How long the store of files may take to answer, for each piece.
 pub(crate) const BLOB_WAIT: Duration = Duration::from_secs(30);
 
+/// How many stored files are listed at a time, to be compared with what their conversations say.
+pub(crate) const FILES_SWEPT_AT_ONCE: usize = 1024;
+
+/// How long the deletion of a conversation waits for its files to go; what is left then is swept later.
+pub(crate) const REMOVE_FILES_WAIT: Duration = Duration::from_secs(60);
+
 /// How long the bytes of a file stay when its time is over, for whoever looked just before.
 pub const FILE_GRACE: Duration = Duration::from_secs(60);
 

@@ -33,7 +33,9 @@ use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapsh
 use crate::files::{Links, WithLinks, open_file_keys};
 use crate::http::{ServeLimits, serve, with_layers};
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
-use crate::limits::{ADMIN_CONNECTIONS, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, STREAM_DRAIN, UPLOADS_AT_ONCE};
+use crate::limits::{
+    ADMIN_CONNECTIONS, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, CLEAR_UNFINISHED, STREAM_DRAIN, UPLOADS_AT_ONCE,
+};
 use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
@@ -206,6 +208,7 @@ async fn assemble(
         clock: Arc::clone(&clock),
         base: base.clone(),
     });
+    clear_unfinished(&*engines.blobs).await;
     let conversations = Conversations::new(Parts {
         store: Arc::clone(&engines.log),
         blobs: engines.blobs,
@@ -332,6 +335,19 @@ impl Running {
     }
 }
 
+/// Takes away what uploads of former processes have begun and not finished. Where that fails, it costs room and nothing
+/// else.
+async fn clear_unfinished(blobs: &dyn BlobStore) {
+    match tokio::time::timeout(CLEAR_UNFINISHED, blobs.clear_unfinished()).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(files)) => tracing::info!(files, "Took away {files} files that were never finished"),
+        Ok(Err(error)) => tracing::warn!(%error, "Unfinished files stay where they are until the next start"),
+        Err(_) => tracing::warn!(
+            "Unfinished files stay until the next start: the store of files has not answered for {CLEAR_UNFINISHED:?}"
+        ),
+    }
+}
+
 /// The way to the bots over HTTP. Fails where it is known already that a bot cannot be reached.
 async fn http_to_bots(
     directory: &Arc<Directory>,
@@ -361,6 +377,15 @@ async fn sweep_regularly(
     shutdown: CancellationToken,
 ) {
     loop {
+        // First at once: an earlier process may have been cut off while files came in.
+        tokio::select! {
+            swept = conversations.sweep_files() => match swept {
+                Ok(0) => {}
+                Ok(files) => tracing::info!(files, "Took away {files} stored files that nobody has any more"),
+                Err(error) => tracing::warn!(%error, "Could not look through all stored files; next time again"),
+            },
+            () = shutdown.cancelled() => return,
+        }
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
             () = shutdown.cancelled() => return,

@@ -254,3 +254,6 @@ pub const BOT_FILE_WAIT: Duration = Duration::from_secs(10);
 
 /// In which pieces a file of a bot is handed to the store of files.
 pub const BOT_FILE_PIECE: usize = 64 * 1024;
+
+/// How long the start waits for what keeps the files to take away what was never finished.
+pub const CLEAR_UNFINISHED: Duration = Duration::from_secs(30);

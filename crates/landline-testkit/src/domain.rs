@@ -43,6 +43,8 @@ pub struct World {
     pub observer: Arc<Ends>,
     pub tasks: TaskTracker,
     limits: Limits,
+    /// What is random in another process is something else.
+    seed: u64,
 }
 
 impl Default for World {
@@ -61,7 +63,7 @@ impl World {
         let disk = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
         let clock = Arc::<ManualClock>::default();
         let blobs = Arc::new(FaultyBlobs::new(Arc::new(MemoryBlobs::new(Arc::clone(&clock) as _))));
-        Self::over(disk, blobs, clock, Arc::default(), Arc::new(ScriptedBot::default()), limits)
+        Self::over(disk, blobs, clock, Arc::default(), Arc::new(ScriptedBot::default()), limits, 1)
     }
 
     /// With the one bot in `queued` mode.
@@ -78,6 +80,7 @@ impl World {
         bots: Arc<Bots>,
         bot: Arc<ScriptedBot>,
         limits: Limits,
+        seed: u64,
     ) -> Self {
         let (tasks, observer) = (TaskTracker::new(), Arc::new(Ends::default()));
         let conversations = Conversations::new(Parts {
@@ -87,12 +90,12 @@ impl World {
             bots: Arc::clone(&bot) as _,
             directory: Arc::clone(&bots) as _,
             clock: Arc::clone(&clock) as _,
-            entropy: Arc::new(SeededEntropy::new(1)),
+            entropy: Arc::new(SeededEntropy::new(seed)),
             limits: limits.clone(),
             tasks: tasks.clone(),
             observer: Arc::clone(&observer) as _,
         });
-        Self { conversations, bot, clock, disk, blobs, bots, observer, tasks, limits }
+        Self { conversations, bot, clock, disk, blobs, bots, observer, tasks, limits, seed }
     }
 
     /// Another process over the same data: what was only in memory is gone. The bot remembers.
@@ -104,6 +107,7 @@ impl World {
             Arc::clone(&self.bots),
             Arc::clone(&self.bot),
             self.limits.clone(),
+            self.seed + 1,
         )
     }
 
@@ -117,6 +121,7 @@ impl World {
             Arc::clone(&self.bots),
             Arc::clone(&self.bot),
             self.limits.clone(),
+            self.seed + 1,
         )
     }
 
@@ -129,6 +134,7 @@ impl World {
             Arc::clone(&self.bots),
             Arc::default(),
             self.limits.clone(),
+            self.seed + 1,
         )
     }
 

@@ -64,6 +64,8 @@ pub struct Upload {
     came: Vec<Came>,
     /// What is being written, until it is ended.
     writing: Option<Writing>,
+    /// Whether a call is under way, has failed, or was dropped before its end.
+    unsound: bool,
 }
 
 /// A file that is there with all its bytes, and what its sender said of it.
@@ -76,8 +78,7 @@ struct Came {
 struct Writing {
     key: BlobKey,
     said: NewFile,
-    /// Taken out while a piece is on its way: one that was cut off spoils the blob.
-    writer: Option<Box<dyn BlobWriter>>,
+    writer: Box<dyn BlobWriter>,
     hash: Sha256,
     bytes: u64,
     first_bytes: Vec<u8>,
@@ -120,7 +121,13 @@ impl Conversations {
         let (kept, _) = facts.kept_files(self.now());
         self.limits().check_files(kept + 1, 0)?;
         let owner = Owner { from, site: facts.site.clone(), conversation: topic.id.clone() };
-        Ok(Upload { written: Written::new(self.clone(), owner), topic, came: Vec::new(), writing: None })
+        Ok(Upload {
+            written: Written::new(self.clone(), owner),
+            topic,
+            came: Vec::new(),
+            writing: None,
+            unsound: false,
+        })
     }
 
     /// Until when a file is kept that comes into a conversation now.
@@ -139,6 +146,7 @@ impl Upload {
         if self.writing.is_some() {
             return Err(UploadError::Misused("the file before was not ended"));
         }
+        self.begins()?;
         let file = match (view, self.came.last()) {
             (View::Original, _) => self.begin_file()?,
             (View::Thumbnail, Some(Came { file, .. })) if file.thumbnail.is_none() => file.id.clone(),
@@ -150,9 +158,10 @@ impl Upload {
         // First, so that whatever becomes of it is taken away.
         self.written.add_blob(key.clone());
         let creating = self.written.conversations().blobs().create(&key);
-        let writer = Some(answered(creating).await.map_err(UploadError::Store)?);
+        let writer = answered(creating).await.map_err(UploadError::Store)?;
         let (hash, bytes, first_bytes) = (Sha256::new(), 0, Vec::new());
         self.writing = Some(Writing { key, said, writer, hash, bytes, first_bytes });
+        self.unsound = false;
         Ok(())
     }
 
@@ -173,9 +182,10 @@ impl Upload {
     /// # Errors
     /// [`UploadError`].
     pub async fn write(&mut self, piece: Bytes) -> Result<(), UploadError> {
+        self.begins()?;
         let conversations = self.written.conversations();
         let writing = self.writing.as_mut().ok_or(UploadError::Misused("no file was begun"))?;
-        if self.topic.is_deleted() {
+        if self.topic.is_closed() {
             return Err(Unavailable::NotFound.into());
         }
         let (limits, more) = (conversations.limits(), u64::try_from(piece.len()).unwrap_or(u64::MAX));
@@ -190,9 +200,8 @@ impl Upload {
         writing.first_bytes.extend(piece.iter().take(missing));
         writing.hash.update(&piece);
         writing.bytes = bytes;
-        let mut writer = writing.writer.take().ok_or(UploadError::Misused("a piece was cut off"))?;
-        answered(writer.write(piece)).await.map_err(UploadError::Store)?;
-        writing.writer = Some(writer);
+        answered(writing.writer.write(piece)).await.map_err(UploadError::Store)?;
+        self.unsound = false;
         Ok(())
     }
 
@@ -201,9 +210,9 @@ impl Upload {
     /// # Errors
     /// [`UploadError`].
     pub async fn end(&mut self) -> Result<(), UploadError> {
+        self.begins()?;
         let Writing { key, said, writer, hash, bytes, first_bytes } =
             self.writing.take().ok_or(UploadError::Misused("no file was begun"))?;
-        let writer = writer.ok_or(UploadError::Misused("a piece was cut off"))?;
         let kept = self.written.finish(writer).await.map_err(UploadError::Store)?;
         if kept != bytes {
             let problem = format!("of {bytes} bytes the store of files has kept {kept}");
@@ -215,6 +224,7 @@ impl Upload {
             if let Some(Came { file, .. }) = self.came.last_mut() {
                 file.thumbnail = Some(view);
             }
+            self.unsound = false;
             return Ok(());
         }
         let StoredView { content_type, bytes, digest } = view;
@@ -222,7 +232,21 @@ impl Upload {
         let until = self.written.conversations().files_until(&self.topic);
         let file = StoredFile { id: key.file, name, content_type, bytes, digest, thumbnail: None, until };
         self.came.push(Came { said, file });
+        self.unsound = false;
         Ok(())
+    }
+
+    /// A call begins; until it has ended well, there is nothing to go on with.
+    fn begins(&mut self) -> Result<(), UploadError> {
+        if std::mem::replace(&mut self.unsound, true) {
+            return Err(UploadError::Misused("a call before this one has failed, or was cut off"));
+        }
+        Ok(())
+    }
+
+    /// Whether all that was begun has ended well.
+    fn is_whole(&self) -> bool {
+        self.writing.is_none() && !self.unsound
     }
 
     /// The files that were ended so far, in order.
@@ -239,13 +263,13 @@ impl Upload {
     /// # Errors
     /// [`SendError`]; its variants say what was logged.
     pub async fn send(self, send: ClientSend) -> Result<String, SendError> {
-        if self.writing.is_some() {
-            return Err(SendError::NotAllowed("a file was not ended".to_owned()));
+        if !self.is_whole() {
+            return Err(SendError::NotAllowed("a file did not come to its end".to_owned()));
         }
         if send.conversation != self.topic.id {
             return Err(Unavailable::NotFound.into());
         }
-        let Self { written, topic, came, writing: _ } = self;
+        let Self { written, topic, came, .. } = self;
         let conversations = written.conversations().clone();
         let until = conversations.files_until(&topic);
         conversations.send_in_task(send, Some(Brought { came, until, written })).await
@@ -266,8 +290,9 @@ impl Upload {
     }
 
     async fn keep_to_the_end(self) -> Result<StoredFile, UploadError> {
-        let Self { mut written, topic, mut came, writing } = self;
-        let (Some(Came { file, .. }), true, None) = (came.pop(), came.is_empty(), writing) else {
+        let is_whole = self.is_whole();
+        let Self { mut written, topic, mut came, .. } = self;
+        let (Some(Came { file, .. }), true, true) = (came.pop(), came.is_empty(), is_whole) else {
             return Err(UploadError::Misused("exactly one file can be kept, when it is ended"));
         };
         let conversations = written.conversations().clone();

@@ -7,12 +7,10 @@
 use landline_protocol::FileId;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 use super::answered;
 use super::room::Owner;
 use crate::conversations::Conversations;
-use crate::limits::BLOB_WAIT;
 use crate::store::{BlobKey, BlobWriter, StoreError};
 
 /// What becomes of what was written.
@@ -76,11 +74,10 @@ impl Written {
 
     /// Finishes a blob, to the end also when the caller goes away. Returns its size.
     pub(super) async fn finish(&mut self, writer: Box<dyn BlobWriter>) -> Result<u64, StoreError> {
-        let finishing = self.finishing.insert(self.conversations.tasks().spawn(writer.finish()));
-        let failed = |_| Err(StoreError("the task that finished a file has failed".into()));
-        let finished = answered(async { finishing.await.unwrap_or_else(failed) }).await?;
+        let finishing = self.conversations.tasks().spawn(answered(writer.finish()));
+        let finished = self.finishing.insert(finishing).await;
         self.finishing = None;
-        Ok(finished)
+        finished.unwrap_or_else(|_| Err(StoreError("the task that finished a file has failed".into())))
     }
 
     /// Says what becomes of it from now on.
@@ -95,7 +92,9 @@ impl Drop for Written {
         match self.fate {
             Fate::Kept => {
                 room.settle(&self.owner, &self.files, self.bytes);
-                self.conversations.observer().files_kept(self.owner.from, self.files.len(), self.bytes);
+                let observer = self.conversations.observer();
+                observer.files_kept(self.owner.from, self.files.len(), self.bytes);
+                observer.file_bytes_held(room.held());
             }
             Fate::Undecided => room.leave_undecided(&self.owner, &self.files, self.bytes),
             Fate::Removed if self.blobs.is_empty() => {
@@ -133,7 +132,7 @@ impl Removal {
     async fn run(mut self) {
         if let Some(finishing) = self.finishing.take() {
             // Whatever its outcome.
-            let _ = timeout(BLOB_WAIT, finishing).await;
+            let _ = finishing.await;
         }
         if let Err(error) = self.remove().await {
             tracing::warn!(

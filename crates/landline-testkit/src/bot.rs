@@ -3,6 +3,7 @@
 //! Without an app id, as in development: it checks no `Authorization` and sends none; the `serviceUrl` it is given
 //! is its credential.
 
+mod files;
 mod replies;
 
 use std::convert::Infallible;
@@ -21,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::client::parse_activity_id;
+use crate::client::{parse_activity_id, payload_of};
 use crate::history::{BOT, Recorder};
 use replies::Replies;
 
@@ -35,6 +36,9 @@ pub enum Mode {
     Accept,
     /// Answers each message by the Connector API, `echo {n} of {text}`, then 200.
     Echo,
+    /// As [`Self::Echo`]; besides, it downloads some of the files it is given, and answers half of the messages that have
+    /// files with one of its own.
+    EchoFiles,
     /// Answers each message in the HTTP answer itself.
     ExpectReplies,
     /// This status, whatever comes.
@@ -87,7 +91,7 @@ impl Bot {
     async fn begin(mode: Mode, keep: bool, recorder: Option<Recorder>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let replies = Replies::new(recorder.clone());
+        let replies = Replies::new(address.port(), recorder.clone());
         let shared = Arc::new(Shared { received: Mutex::default(), keep, recorder, replies });
         let (mode, orders) = watch::channel(mode);
         let (tell, listening) = watch::channel(true);
@@ -111,6 +115,12 @@ impl Bot {
     /// How many activities came.
     pub fn count(&self) -> u64 {
         self.shared.received().count
+    }
+
+    /// Asks for every file that the server has acknowledged to keep since this was called last, and writes the answers into
+    /// the history. Gives what was not answered.
+    pub async fn fetch_kept(&self) -> Vec<String> {
+        self.shared.replies.fetch_kept().await
     }
 
     /// What came, in the order of coming.
@@ -199,14 +209,18 @@ async fn answer(
         match mode {
             Mode::Accept => return status(StatusCode::OK),
             Mode::Status(code) => return status(StatusCode::from_u16(code).unwrap_or(StatusCode::OK)),
+            Mode::EchoFiles => {
+                shared.replies.echo_files(&activity, number).await;
+                return status(StatusCode::OK);
+            }
             Mode::Echo => {
-                if let Some(text) = message_text(&activity) {
+                if let Some(text) = payload_of(&activity) {
                     shared.replies.send(&activity, &format!("echo {number} of {text}")).await;
                 }
                 return status(StatusCode::OK);
             }
             Mode::ExpectReplies => {
-                let replies = message_text(&activity)
+                let replies = payload_of(&activity)
                     .map(|text| json!({"type": "message", "text": format!("echo {number} of {text}")}));
                 let body = json!({"activities": replies.into_iter().collect::<Vec<_>>()});
                 return Response::new(Full::new(body.to_string().into()));
@@ -222,10 +236,10 @@ async fn answer(
 
 /// Writes down that the activity came. Gives its number.
 fn note(shared: &Shared, activity: &Value) -> u64 {
-    if let (Some(recorder), Some(text)) = (&shared.recorder, message_text(activity))
+    if let (Some(recorder), Some(payload)) = (&shared.recorder, payload_of(activity))
         && let Some((conversation, position)) = activity["id"].as_str().and_then(parse_activity_id)
     {
-        recorder.deliver(BOT, conversation, position, text);
+        recorder.deliver(BOT, conversation, position, payload);
     }
     let mut received = shared.received();
     received.count += 1;
@@ -233,10 +247,6 @@ fn note(shared: &Shared, activity: &Value) -> u64 {
         received.activities.push(activity.clone());
     }
     received.count
-}
-
-fn message_text(activity: &Value) -> Option<&str> {
-    (activity["type"] == "message").then(|| activity["text"].as_str())?
 }
 
 fn status(code: StatusCode) -> Response<Full<Bytes>> {

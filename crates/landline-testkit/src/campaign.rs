@@ -2,9 +2,10 @@
 //! in the end everything that clients did and saw is judged by the checker.
 //!
 //! 8 writers, 8 streaming readers and 4 pollers share 4 conversations; a ninth kind of client starts new
-//! conversations all the time, because a start that was answered must also survive. Two more conversations, with
+//! conversations all the time, because a start that was answered must also survive; and four upload files, some of
+//! which are cut off. Two more conversations, with
 //! writers and readers of their own, are with a second bot in `queued` mode. The bots echo everything,
-//! and sometimes fail. Some starts are killed too, before they are ready.
+//! answer with files of their own now and then, and sometimes fail. Some starts are killed too, before they are ready.
 //!
 //! A campaign goes in rounds of `CYCLES_PER_ROUND`: each has conversations of its own and is judged by itself, so that
 //! neither a conversation nor the history grows without end. The data stays; at the very end the conversations of
@@ -16,9 +17,11 @@
 //! Not here: what is right (`checker`), how the result is printed (`campaign/outcome.rs`).
 
 mod finish;
+mod folder;
 mod outcome;
 mod reader;
 mod starter;
+mod uploader;
 mod world;
 mod writer;
 
@@ -51,6 +54,8 @@ const QUEUED_READERS: usize = 2;
 const WRITERS: usize = 8;
 const STREAMERS: usize = 8;
 const POLLERS: usize = 4;
+const UPLOADERS: usize = 3;
+const QUEUED_UPLOADERS: usize = 1;
 
 /// A start that takes longer has failed.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -103,10 +108,10 @@ pub struct Progress {
 /// Only when it could not be run (no binary, no ports). That the server broke a promise is in the [`Outcome`].
 pub async fn run(plan: &Plan) -> Result<Outcome> {
     let recorder = Recorder::new();
-    let mut bots = vec![Bot::start_recorded(Mode::Echo, recorder.clone()).await?];
+    let mut bots = vec![Bot::start_recorded(Mode::EchoFiles, recorder.clone()).await?];
     let mut queued = None;
     if plan.queued {
-        let bot = Bot::start_recorded(Mode::Echo, recorder.clone()).await?;
+        let bot = Bot::start_recorded(Mode::EchoFiles, recorder.clone()).await?;
         queued = Some(QueuedBot { endpoint: bot.endpoint(), secret: QUEUED_SECRET.to_owned() });
         bots.push(bot);
     }
@@ -148,7 +153,7 @@ async fn round(
     let lanes = start_lanes(&world).await.context("cannot start the conversations of the campaign")?;
     let actors = Actors::start(&world, &lanes, rng);
     torment(plan, rng, until, &world, server, bots, outcome).await?;
-    set_all(bots, Mode::Echo).await?;
+    set_all(bots, Mode::EchoFiles).await?;
 
     if let [_, queued] = bots {
         // So that something is queued when the writers stop.
@@ -163,20 +168,25 @@ async fn round(
     if plan.queued && server.is_running()? {
         kill_with_a_backlog(&world, server, outcome).await?;
     }
-    set_all(bots, Mode::Echo).await?;
+    set_all(bots, Mode::EchoFiles).await?;
     if server.is_running()? {
         finish::settle(bots).await;
         if plan.queued {
             finish::empty_the_outbox(server, bots, outcome).await;
         }
         finish::read_to_the_end(&world, &lanes, &actors.stand_at, outcome).await;
+        finish::ask_for_the_bots_files(bots, outcome).await;
     }
     world.stop_reading.cancel();
     actors.reading.close();
     if timeout(WIND_DOWN, actors.reading.wait()).await.is_err() {
         outcome.fail("readers stop", format!("some were still reading after {WIND_DOWN:?}"));
     }
-    outcome.judge(recorder.take(), world.surprises(), plan.keep_history)
+    let mut history = recorder.take();
+    if server.is_running()? {
+        folder::look(server, &mut history, &mut outcome.accounted).await?;
+    }
+    outcome.judge(history, world.surprises(), plan.keep_history)
 }
 
 /// Everybody who uses the server in one round.
@@ -198,6 +208,11 @@ impl Actors {
         for (number, lane) in writers.enumerate() {
             let name = world.name("writer", number);
             writing.spawn(writer::run(world.clone(), name, lane, rng.random()));
+        }
+        let uploaders = of(&lanes.waiting, UPLOADERS).into_iter().chain(of(&lanes.queued, QUEUED_UPLOADERS));
+        for (number, lane) in uploaders.enumerate() {
+            let name = world.name("uploader", number);
+            writing.spawn(uploader::run(world.clone(), name, lane, rng.random()));
         }
         writing.spawn(starter::run(world.clone(), world.name("starter", 0), rng.random()));
         let streamers = of(&lanes.waiting, STREAMERS).into_iter().chain(of(&lanes.queued, QUEUED_READERS));
@@ -238,7 +253,7 @@ async fn torment(
             fail(bots).await?;
         }
         sleep(load / 2).await;
-        set_all(bots, Mode::Echo).await?;
+        set_all(bots, Mode::EchoFiles).await?;
         sleep(load / 2).await;
         if !server.is_running()? {
             outcome.fail("stays up", format!("ended by itself in cycle {cycle}:\n{}", server.log_tail()));

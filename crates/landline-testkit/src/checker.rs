@@ -1,4 +1,4 @@
-//! Judges a history: the invariants I1 to I8, and the delivery rules of both modes.
+//! Judges a history: the invariants I1 to I8, the delivery rules of both modes, and files.
 //!
 //! Every check is a function from the [`Index`] of a history to violations. A violation is a sentence that
 //! names the conversation, the payload and the positions, so that a person can search the history for them.
@@ -19,9 +19,11 @@
 //! | I8 | a watermark never goes back; the answer to one watermark only grows at its end | `stable.rs` |
 //! | I10 | the bot is tried at most once per request, and not again after the request was answered 2xx | `delivery.rs` |
 //! | I11 | a bot in `queued` mode is given all that was acknowledged, and for the first time in order | `outbox.rs` |
+//! | I15 | an activity has its files, byte for byte; no file without an activity, or a bot that gave it | `files.rs` |
 
 mod acknowledged;
 mod delivery;
+mod files;
 mod gap;
 mod index;
 mod kept;
@@ -56,11 +58,12 @@ pub enum Invariant {
     Stable,
     Delivery,
     Outbox,
+    Files,
 }
 
 impl Invariant {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Acknowledged,
         Self::Once,
         Self::Place,
@@ -71,6 +74,7 @@ impl Invariant {
         Self::Stable,
         Self::Delivery,
         Self::Outbox,
+        Self::Files,
     ];
 
     /// What it promises, in a few words.
@@ -86,6 +90,7 @@ impl Invariant {
             Self::Stable => "I8 watermarks only go forward",
             Self::Delivery => "I10 one delivery attempt per request",
             Self::Outbox => "I11 queued: at least once, in order",
+            Self::Files => "I15 files with their activities, and no others",
         }
     }
 }
@@ -141,6 +146,7 @@ pub fn check(records: &[Record]) -> Result<Report, Malformed> {
         stable::check,
         delivery::check,
         outbox::check,
+        files::check,
     ] {
         check(&index, &mut |invariant, what| violations.push(Violation { invariant, what }));
     }

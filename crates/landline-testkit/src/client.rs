@@ -3,6 +3,7 @@
 //! Not here: any retry. What to do about an unknown outcome is for the test to decide.
 
 mod stream;
+mod upload;
 
 use std::net::SocketAddr;
 
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use stream::{Stream, StreamEvent};
+pub use upload::{UploadBody, downloaded, file_of_link};
 
 use crate::history::Position;
 use crate::line::{Answer, Line, LineError};
@@ -176,6 +178,13 @@ pub(crate) fn read_answer<T: DeserializeOwned>(answer: &Answer) -> Result<T, Cal
     }
     let ErrorAnswer { error } = serde_json::from_slice(&answer.body).map_err(malformed)?;
     Err(CallError::Answered { status: answer.status.as_u16(), code: error.code, message: error.message })
+}
+
+/// By what a message is known in a history: its text, or else the name of its first attachment.
+pub fn payload_of(activity: &Value) -> Option<&str> {
+    let text = activity["text"].as_str();
+    let payload = text.or_else(|| activity["attachments"][0]["name"].as_str());
+    payload.filter(|_| activity["type"] == "message")
 }
 
 /// The two parts of an activity id, `{conversation}|{position}`.

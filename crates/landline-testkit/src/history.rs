@@ -17,7 +17,7 @@ mod recorder;
 use serde::{Deserialize, Serialize};
 
 pub use file::{read, write};
-pub use recorder::{Recorder, Sending};
+pub use recorder::{Keeping, Recorder, Sending};
 
 /// The process that a bot's own sends, and what it is given, go under.
 pub const BOT: &str = "bot";
@@ -52,6 +52,12 @@ pub enum Event {
     Close { connection: u64 },
     /// The bot was given an activity.
     Deliver(Deliver),
+    /// A bot gives the server a file to keep, without an activity.
+    Keep(KeepStep),
+    /// A file was asked for by its link, and answered.
+    Fetch(Fetch),
+    /// What lies in the server's folder of files when everything is at rest.
+    Blobs(Blobs),
     /// The conversation was restored from a backup, or its lost tail was repaired: watermarks may go back once.
     Restore { conversation: String },
     /// The conversation is with a bot in `queued` mode.
@@ -91,6 +97,74 @@ pub struct SendStep {
     pub position: Option<Position>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// The files that go with it; the same in each step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<SentFile>,
+}
+
+/// A file as it was given to the server. No two files of a history have the same bytes, but empty ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentFile {
+    pub name: String,
+    pub bytes: u64,
+    /// SHA-256, in hexadecimal.
+    pub digest: String,
+}
+
+/// One step of a bot's upload: the invocation, or its one completion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepStep {
+    #[serde(rename = "type")]
+    pub outcome: Outcome,
+    /// Of the same numbers as those of sends.
+    pub op: u64,
+    pub conversation: String,
+    pub file: SentFile,
+    /// The digest of the small picture that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<String>,
+    /// The server's id of the file; every `ok` has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+/// A file was asked for by its link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    pub conversation: String,
+    /// The activity in which the link stood; none for a file that a bot gave, and asks for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// The attachment's name.
+    pub name: String,
+    /// The server's id of the file.
+    pub id: String,
+    pub status: u16,
+    /// Of the bytes that came, when they came whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Whether it belongs to the final read.
+    #[serde(default, rename = "final")]
+    pub is_final: bool,
+}
+
+/// Everything in the server's folder of files, but what an earlier history has accounted for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blobs {
+    pub blobs: Vec<Blob>,
+}
+
+/// Something in the server's folder of files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blob {
+    /// Below the folder.
+    pub path: String,
+    /// The server's id of the file whose bytes these are; none when it is nothing of the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub digest: String,
 }
 
 /// The begin of a reader's connection.

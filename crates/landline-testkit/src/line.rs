@@ -87,6 +87,14 @@ impl Line {
         let request = request
             .body(Full::new(json.unwrap_or_default()))
             .map_err(|error| LineError::NotSent(error.to_string()))?;
+        self.exchange(request).await
+    }
+
+    /// Sends any request and reads the whole answer.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, LineError> {
         match timeout(REQUEST_TIMEOUT, Box::pin(self.send(request))).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {

@@ -55,6 +55,13 @@ pub struct QueuedBot {
     pub secret: String,
 }
 
+/// What a process has of the machine's memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    pub now_kib: u64,
+    pub peak_kib: u64,
+}
+
 /// A server that was started at least once.
 #[derive(Debug)]
 pub struct ServerProcess {
@@ -203,6 +210,27 @@ impl ServerProcess {
 
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
+    }
+
+    /// Its resident memory in KiB, as `/proc` says: now, and the most there was since [`Self::forget_peak`].
+    pub fn memory(&self) -> Result<Memory> {
+        let pid = self.pid().context("the server is not running")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let kib = |name: &str| -> Option<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().strip_suffix(" kB")?.trim().parse().ok()
+        };
+        match (kib("VmRSS:"), kib("VmHWM:")) {
+            (Some(now_kib), Some(peak_kib)) => Ok(Memory { now_kib, peak_kib }),
+            _ => bail!("the server's /proc status has no VmRSS or no VmHWM"),
+        }
+    }
+
+    /// The peak of its memory is what it has now.
+    pub fn forget_peak(&self) -> Result<()> {
+        let pid = self.pid().context("the server is not running")?;
+        // Source: proc_pid_clear_refs(5): 5 resets the peak resident set size.
+        std::fs::write(format!("/proc/{pid}/clear_refs"), "5").context("cannot reset the peak of memory")
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -117,6 +117,21 @@ fn deliveries_without_a_request_are_found() {
 }
 
 #[test]
+fn acknowledging_a_file_before_it_is_written_is_found() {
+    finds("loses-files", &["I15"]);
+}
+
+#[test]
+fn files_that_belong_to_nobody_are_found() {
+    finds("leaves-orphans", &["I15"]);
+}
+
+#[test]
+fn downloads_of_other_bytes_are_found() {
+    finds("changes-files", &["I15"]);
+}
+
+#[test]
 fn a_server_that_does_not_start_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let plan = Plan {

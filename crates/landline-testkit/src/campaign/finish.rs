@@ -6,13 +6,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Lanes;
 use super::outcome::Outcome;
 use super::reader::Standing;
-use super::world::{PAUSE, World};
+use super::world::{Fetched, PAUSE, World};
+use super::{Lanes, folder};
 use crate::bot::Bot;
 use crate::client::Client;
 use crate::history::{Position, Recorder, Start};
@@ -39,7 +40,7 @@ pub(super) struct End {
     /// The position of its last activity.
     last: Position,
     activities: u64,
-    /// A hash of all positions and payloads.
+    /// A hash of all positions, payloads and files.
     content: u64,
     /// Whether it is with the bot in `queued` mode.
     queued: bool,
@@ -73,6 +74,15 @@ pub(super) async fn empty_the_outbox(server: &ServerProcess, bots: &[Bot], outco
     };
     outcome.note("the outbox gets empty", wrong);
     settle(bots).await;
+}
+
+/// Every file that a bot was told is kept is given back to it.
+pub(super) async fn ask_for_the_bots_files(bots: &[Bot], outcome: &mut Outcome) {
+    let mut unanswered = Vec::new();
+    for bot in bots {
+        unanswered.extend(bot.fetch_kept().await);
+    }
+    outcome.note("bots are given back their files", unanswered);
 }
 
 /// Reads every conversation from its first activity, then waits until the readers have what the end has.
@@ -117,6 +127,9 @@ pub(super) async fn read_to_the_end(
 
 /// Reads what the rounds before have read at their end: it must be the same.
 pub(super) async fn read_again(server: &ServerProcess, outcome: &mut Outcome) {
+    let lost = folder::missing(&server.data(), &outcome.accounted);
+    let lost = lost.into_iter().map(|path| format!("{path} is no longer there")).collect();
+    outcome.note("at the very end the files of all rounds are there", lost);
     let world = World::new(server, Recorder::new(), 0);
     for (conversation, _) in outcome.ends.iter().filter(|(_, end)| end.queued) {
         world.add_queued(conversation.clone());
@@ -153,6 +166,11 @@ async fn read_one(world: &World, client: &mut Client, conversation: &str) -> Res
                     (one.position, &one.payload).hash(&mut content);
                     (end.last, end.activities) = (one.position, end.activities + 1);
                 }
+                for activity in &set.activities {
+                    for file in World::files_of(activity) {
+                        fetch(world, client, (conversation, activity), file).await?.hash(&mut content);
+                    }
+                }
                 // Empty alone may mean that clients see nothing of what was passed over. A watermark that
                 // goes back ends it too, or a server that is wrong would be read for ever; I8 names it.
                 let done = next <= watermark;
@@ -167,6 +185,25 @@ async fn read_one(world: &World, client: &mut Client, conversation: &str) -> Res
                 world.judge("final", "poll", &error);
                 sleep(PAUSE).await;
             }
+        }
+    }
+}
+
+/// Downloads one file, however often that has to be asked. Gives its hash.
+async fn fetch(
+    world: &World,
+    client: &mut Client,
+    from: (&str, &Value),
+    file: (&str, &str),
+) -> Result<Option<String>, String> {
+    let deadline = Instant::now() + PAGE_WITHIN;
+    loop {
+        match world.fetch("final", client, from, file, true).await {
+            (Fetched::Answered, digest) => return Ok(digest),
+            (Fetched::Later, _) if Instant::now() > deadline => {
+                return Err(format!("the file {} cannot be downloaded: {}", file.0, file.1));
+            }
+            (Fetched::Later, _) => sleep(PAUSE).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What came out of a campaign, and how it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct Outcome {
     pub history: Vec<Record>,
     /// What each conversation looked like at the end of its round.
     pub(super) ends: BTreeMap<String, End>,
+    /// What lies in the folder of files, and belongs to somebody.
+    pub(super) accounted: BTreeSet<String>,
     totals: Totals,
 }
 
@@ -48,6 +50,10 @@ struct Totals {
     deliveries: usize,
     acknowledged: usize,
     sightings: usize,
+    /// Requests that carried files, and the files that bots gave.
+    uploads: usize,
+    kept: usize,
+    downloads: usize,
     violations: BTreeMap<Invariant, usize>,
 }
 
@@ -61,6 +67,7 @@ impl Outcome {
             verdicts: Vec::new(),
             history: Vec::new(),
             ends: BTreeMap::new(),
+            accounted: BTreeSet::new(),
             totals: Totals::default(),
         }
     }
@@ -95,7 +102,12 @@ impl Outcome {
         self.totals.sightings += report.sightings;
         for record in &history {
             match &record.event {
-                Event::Send(step) if step.outcome == SendOutcome::Invoke => self.totals.requests += 1,
+                Event::Send(step) if step.outcome == SendOutcome::Invoke => {
+                    self.totals.requests += 1;
+                    self.totals.uploads += usize::from(!step.files.is_empty());
+                }
+                Event::Keep(step) if step.outcome == SendOutcome::Ok => self.totals.kept += 1,
+                Event::Fetch(_) => self.totals.downloads += 1,
                 Event::Send(step) if step.outcome == SendOutcome::Info => self.totals.unknown += 1,
                 Event::Open(open) if !open.is_final => self.totals.connections += 1,
                 Event::Deliver(_) => self.totals.deliveries += 1,
@@ -147,6 +159,11 @@ impl fmt::Display for Outcome {
         let reordered = [Invariant::Place, Invariant::Order, Invariant::Gap, Invariant::Stable];
         writeln!(f, "| reordered, passed over, out of place | {} |", count(&reordered))?;
         writeln!(f, "| seen and then gone | {} |", count(&[Invariant::Kept]))?;
+        writeln!(f, "| requests with files | {} |", totals.uploads)?;
+        writeln!(f, "| files kept for bots | {} |", totals.kept)?;
+        writeln!(f, "| files downloaded | {} |", totals.downloads)?;
+        writeln!(f, "| files in the folder at the end | {} |", self.accounted.len())?;
+        writeln!(f, "| files lost, changed or left over | {} |", count(&[Invariant::Files]))?;
         writeln!(f, "| start to ready, p50 | {} ms |", self.ready_at(50).as_millis())?;
         writeln!(f, "| start to ready, max | {} ms |", self.ready_at(100).as_millis())?;
         writeln!(f)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::Value;
 use tokio::time::sleep;
 
 use super::world::{PAUSE, World};
@@ -21,6 +22,8 @@ const POLL_PACE: Duration = Duration::from_millis(40);
 const READ_AGAIN: u32 = 50;
 /// One poll in so many asks the server to hold the answer.
 const HOLD: u32 = 4;
+/// A poller downloads one file in so many that it is shown.
+const DOWNLOAD: u32 = 4;
 /// How many watermarks back a poller begins again, at most.
 const OLD_WATERMARKS: usize = 20;
 
@@ -144,10 +147,24 @@ impl Reader {
                         }
                         None => world.surprise(format!("{}: a poll without a watermark", self.name)),
                     }
+                    self.download_some(&world, &mut client, &set.activities).await;
                 }
                 Err(error) => self.not_polled(&world, &error),
             }
             sleep(self.rng.random_range(Duration::ZERO..POLL_PACE)).await;
+        }
+    }
+
+    /// Whatever is shown can be downloaded at once.
+    async fn download_some(&mut self, world: &World, client: &mut Client, activities: &[Value]) {
+        for activity in activities {
+            for file in World::files_of(activity) {
+                if self.rng.random_range(0..DOWNLOAD) == 0 {
+                    let from = (self.conversation.as_str(), activity);
+                    // A crash took it away; the next reader asks again.
+                    let _ = world.fetch(&self.name, client, from, file, false).await;
+                }
+            }
         }
     }
 

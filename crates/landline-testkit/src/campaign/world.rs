@@ -8,8 +8,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{ActivitySet, CallError, Client, parse_activity_id};
-use crate::history::{Position, Recorder, Seen};
+use crate::client::{
+    ActivitySet, CallError, Client, downloaded, file_of_link, parse_activity_id, payload_of,
+};
+use crate::file::digest;
+use crate::history::{Fetch, Position, Recorder, Seen};
 use crate::process::ServerProcess;
 
 /// How long an actor waits before it tries again what did not work.
@@ -167,15 +170,66 @@ impl World {
             self.surprise(format!("{who}: in {conversation}, an activity with the id {}", activity["id"]));
             return None;
         };
-        let kind = activity["type"].as_str().unwrap_or_default();
-        let payload = match activity["text"].as_str() {
-            Some(text) if kind == "message" => text.to_owned(),
+        let payload = payload_of(activity).map_or_else(
             // Nobody sends such a thing here, so the checker will ask where it comes from.
-            _ => format!("{kind} at {id:?}"),
-        };
+            || format!("{} at {id:?}", activity["type"]),
+            str::to_owned,
+        );
         let sender = activity["from"]["id"].as_str().unwrap_or_default();
         let key = activity["channelData"]["clientActivityID"].as_str().map(|id| key_of(sender, id));
         Some(Seen { position, payload, key })
+    }
+}
+
+/// Whether a file came, or will not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// There was an answer, and the history has it.
+    Answered,
+    /// A crash, or a server that is busy; to be asked again.
+    Later,
+}
+
+impl World {
+    /// The names and links of an activity's files, each to be given to [`Self::fetch`].
+    pub(super) fn files_of(activity: &Value) -> impl Iterator<Item = (&str, &str)> {
+        let attachments = activity["attachments"].as_array().map_or(&[][..], Vec::as_slice);
+        attachments.iter().map(|attachment| {
+            let text = |name: &str| attachment[name].as_str().unwrap_or_default();
+            (text("name"), text("contentUrl"))
+        })
+    }
+
+    /// Downloads a file of an activity, and writes the answer into the history.
+    pub(super) async fn fetch(
+        &self,
+        who: &str,
+        client: &mut Client,
+        (conversation, activity): (&str, &Value),
+        (name, link): (&str, &str),
+        is_final: bool,
+    ) -> (Fetched, Option<String>) {
+        let answer = match client.download(link).await {
+            Ok(answer) if matches!(answer.status.as_u16(), 429 | 503) => return (Fetched::Later, None),
+            Ok(answer) => answer,
+            Err(error) => {
+                self.judge(who, "download", &error);
+                return (Fetched::Later, None);
+            }
+        };
+        let (status, bytes) = downloaded(&answer);
+        let digest = bytes.map(|bytes| digest(bytes));
+        let fetch = Fetch {
+            conversation: conversation.to_owned(),
+            payload: Some(payload_of(activity).unwrap_or_default().to_owned()),
+            name: name.to_owned(),
+            id: file_of_link(link).unwrap_or_default().to_owned(),
+            status,
+            digest: digest.clone(),
+            is_final,
+        };
+        self.recorder.fetch(who, fetch);
+        (Fetched::Answered, digest)
     }
 }
 

@@ -10,12 +10,12 @@ use tokio::time::sleep;
 
 use super::world::{PAUSE, World, key_of};
 use crate::client::{CallError, Client, parse_activity_id};
-use crate::history::{Outcome, Position};
+use crate::history::{Outcome, Position, Sending};
 
 /// Between two activities of one writer, at most.
 const PACE: Duration = Duration::from_millis(8);
 /// An activity is sent so often at most.
-const MAX_REQUESTS: u32 = 400;
+pub(super) const MAX_REQUESTS: u32 = 400;
 
 /// Writes into `conversation` until told to stop.
 pub(super) async fn run(world: World, name: String, conversation: String, seed: u64) {
@@ -33,7 +33,7 @@ pub(super) async fn run(world: World, name: String, conversation: String, seed: 
 
 /// A sender with a name and a count of what they said.
 pub(super) struct Writer {
-    world: World,
+    pub(super) world: World,
     pub(super) name: String,
     pub(super) client: Client,
     pub(super) rng: StdRng,
@@ -41,7 +41,7 @@ pub(super) struct Writer {
 }
 
 /// What to do after an answer.
-enum Next {
+pub(super) enum Next {
     Done,
     Repeat,
     Wait,
@@ -80,6 +80,16 @@ impl Writer {
             "channelData": {"clientActivityID": payload},
         });
         let answer = self.client.send(token, conversation, &activity).await;
+        self.settle(sending, conversation, answer)
+    }
+
+    /// Writes down what was answered. Gives what to do next.
+    pub(super) fn settle(
+        &mut self,
+        sending: Sending,
+        conversation: &str,
+        answer: Result<String, CallError>,
+    ) -> Next {
         if let Err(error) = &answer {
             self.world.judge(&self.name, "send", error);
         }

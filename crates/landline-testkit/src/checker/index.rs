@@ -4,9 +4,11 @@
 //!
 //! Not here: any judgement, but for histories that contradict themselves.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::history::{Event, Open, Outcome, Page, Position, Record, Seen, SendStep, Start};
+use crate::history::{
+    Blob, Event, Fetch, KeepStep, Open, Outcome, Page, Position, Record, Seen, SendStep, SentFile, Start,
+};
 
 /// The place of a record in the history, used as its time.
 pub(super) type At = usize;
@@ -36,6 +38,11 @@ pub struct Index<'h> {
     pub sightings: Vec<Sighting<'h>>,
     /// Sorted by name, so that reports come out the same each time.
     pub conversations: BTreeMap<&'h str, Conversation>,
+    /// The completions of what bots gave to keep.
+    pub keeps: Vec<&'h KeepStep>,
+    pub fetches: Vec<&'h Fetch>,
+    /// What lay in the folder of files at the end; `None` when nobody looked.
+    pub blobs: Option<&'h [Blob]>,
 }
 
 /// Everything known about one payload from those who sent it.
@@ -55,6 +62,8 @@ pub struct Payload<'h> {
     /// The place, each time the server named one.
     pub positions: Vec<Position>,
     pub key: Option<&'h str>,
+    /// What went with it.
+    pub files: &'h [SentFile],
 }
 
 impl Payload<'_> {
@@ -99,6 +108,21 @@ pub struct Conversation {
     pub queued: bool,
 }
 
+/// Operations that were invoked and are not completed.
+#[derive(Default)]
+struct Operations(HashSet<u64>);
+
+impl Operations {
+    fn step(&mut self, at: At, op: u64, outcome: Outcome) -> Result<(), Malformed> {
+        match outcome {
+            Outcome::Invoke if self.0.insert(op) => Ok(()),
+            Outcome::Invoke => Err(Malformed::InvokedTwice(at, op)),
+            Outcome::Ok | Outcome::Fail | Outcome::Info if self.0.remove(&op) => Ok(()),
+            Outcome::Ok | Outcome::Fail | Outcome::Info => Err(Malformed::NotInvoked(at, op)),
+        }
+    }
+}
+
 impl<'h> Index<'h> {
     /// Sorts `records`.
     ///
@@ -106,7 +130,7 @@ impl<'h> Index<'h> {
     /// See [`Malformed`].
     pub fn build(records: &'h [Record]) -> Result<Self, Malformed> {
         let mut index = Self::default();
-        let mut open_ops: HashMap<u64, ()> = HashMap::new();
+        let mut open_ops = Operations::default();
         let mut connections: HashMap<u64, usize> = HashMap::new();
         let mut last = 0;
         for (at, record) in records.iter().enumerate() {
@@ -116,16 +140,17 @@ impl<'h> Index<'h> {
             last = record.time;
             match &record.event {
                 Event::Send(step) => {
-                    let known = match step.outcome {
-                        Outcome::Invoke => open_ops.insert(step.op, ()).is_none(),
-                        Outcome::Ok | Outcome::Fail | Outcome::Info => open_ops.remove(&step.op).is_some(),
-                    };
-                    match (known, step.outcome) {
-                        (true, _) => index.send(at, &record.process, step),
-                        (false, Outcome::Invoke) => return Err(Malformed::InvokedTwice(at, step.op)),
-                        (false, _) => return Err(Malformed::NotInvoked(at, step.op)),
+                    open_ops.step(at, step.op, step.outcome)?;
+                    index.send(at, &record.process, step);
+                }
+                Event::Keep(step) => {
+                    open_ops.step(at, step.op, step.outcome)?;
+                    if step.outcome != Outcome::Invoke {
+                        index.keeps.push(step);
                     }
                 }
+                Event::Fetch(fetch) => index.fetches.push(fetch),
+                Event::Blobs(found) => index.blobs = Some(&found.blobs),
                 Event::Open(open) => {
                     if connections.insert(open.connection, index.connections.len()).is_some() {
                         return Err(Malformed::OpenedTwice(at, open.connection));
@@ -171,6 +196,7 @@ impl<'h> Index<'h> {
             conversation: &step.conversation,
             invoked: at,
             key: step.key.as_deref(),
+            files: &step.files,
             ..Payload::default()
         });
         match step.outcome {

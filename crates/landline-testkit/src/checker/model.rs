@@ -4,7 +4,10 @@
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
-use crate::history::{Deliver, Event, Open, Outcome, Page, Position, Record, Seen, SendStep, Start};
+use crate::history::{
+    Blob, Blobs, Deliver, Event, Fetch, KeepStep, Open, Outcome, Page, Position, Record, Seen, SendStep,
+    SentFile, Start,
+};
 
 /// Puts records after one another.
 #[derive(Debug, Default)]
@@ -27,6 +30,17 @@ impl Builder {
         payload: &str,
         key: Option<&str>,
     ) -> SendStep {
+        self.invoke_with_files(process, conversation, payload, key, &[])
+    }
+
+    pub(super) fn invoke_with_files(
+        &mut self,
+        process: &str,
+        conversation: &str,
+        payload: &str,
+        key: Option<&str>,
+        files: &[SentFile],
+    ) -> SendStep {
         self.ops += 1;
         let step = SendStep {
             outcome: Outcome::Invoke,
@@ -36,9 +50,52 @@ impl Builder {
             key: key.map(Into::into),
             position: None,
             status: None,
+            files: files.to_vec(),
         };
         self.push(process, Event::Send(step.clone()));
         step
+    }
+
+    /// A bot gives a file to keep; where it is kept, its id says its name.
+    pub(super) fn keep(&mut self, conversation: &str, name: &str, outcome: Outcome) {
+        self.ops += 1;
+        let step = KeepStep {
+            outcome: Outcome::Invoke,
+            op: self.ops,
+            conversation: conversation.into(),
+            file: file(name),
+            thumbnail: None,
+            id: None,
+            status: None,
+        };
+        self.push("bot", Event::Keep(step.clone()));
+        let id = (outcome == Outcome::Ok).then(|| id_of(name));
+        self.push("bot", Event::Keep(KeepStep { outcome, id, ..step }));
+    }
+
+    /// A file is asked for, and comes as it was given.
+    pub(super) fn fetch(&mut self, conversation: &str, payload: Option<&str>, name: &str, is_final: bool) {
+        let fetch = Fetch {
+            conversation: conversation.into(),
+            payload: payload.map(Into::into),
+            name: name.into(),
+            id: id_of(name),
+            status: 200,
+            digest: Some(file(name).digest),
+            is_final,
+        };
+        self.push("r", Event::Fetch(fetch));
+    }
+
+    /// The files of these names lie in the folder.
+    pub(super) fn blobs(&mut self, names: &[&str]) {
+        let blobs = names.iter().map(|name| Blob {
+            path: format!("c/{}", id_of(name)),
+            id: Some(id_of(name)),
+            digest: file(name).digest,
+        });
+        let blobs = blobs.collect();
+        self.push("campaign", Event::Blobs(Blobs { blobs }));
     }
 
     pub(super) fn complete(
@@ -119,11 +176,21 @@ impl Builder {
     }
 }
 
+/// A file whose bytes nobody else has.
+pub(super) fn file(name: &str) -> SentFile {
+    SentFile { name: name.into(), bytes: name.len() as u64, digest: format!("digest of {name}") }
+}
+
+fn id_of(name: &str) -> String {
+    format!("id of {name}")
+}
+
 /// A record of the model's log; hidden ones take a position and are shown to nobody.
 struct Entry {
     payload: String,
     key: String,
     visible: bool,
+    files: Vec<SentFile>,
 }
 
 /// A request on its way.
@@ -142,7 +209,7 @@ struct Reader {
 }
 
 /// A random history of two conversations, right by construction: 3 writers, 4 readers that lose their lines, a bot,
-/// hidden records, refusals, unknown outcomes that are repeated or given up, answers of 502.
+/// hidden records, refusals, unknown outcomes that are repeated or given up, answers of 502, files of both sides.
 pub(super) fn random_history(seed: u64, steps: usize) -> Vec<Record> {
     Model::new(seed).run(steps)
 }
@@ -156,6 +223,8 @@ struct Model {
     pending: Vec<Pending>,
     readers: Vec<Reader>,
     next_payload: u64,
+    /// Names of the files that bots gave, and that are kept.
+    kept: Vec<String>,
 }
 
 /// The last one is with a bot in `queued` mode.
@@ -172,6 +241,7 @@ impl Model {
             pending: Vec::new(),
             readers: Vec::new(),
             next_payload: 0,
+            kept: Vec::new(),
         };
         model.history.push("campaign", Event::Queued { conversation: CONVERSATIONS[QUEUED].into() });
         for number in 0..6 {
@@ -184,13 +254,14 @@ impl Model {
 
     fn run(mut self, steps: usize) -> Vec<Record> {
         for _ in 0..steps {
-            match self.rng.random_range(0..14) {
+            match self.rng.random_range(0..15) {
                 0..3 => self.invoke(),
                 3..5 => self.apply(),
                 5..7 => self.complete(),
                 7..10 => self.read(),
                 10 => self.reconnect(),
                 11..13 => self.outbox(),
+                13 => self.keep(),
                 _ => self.hidden(),
             }
         }
@@ -213,14 +284,54 @@ impl Model {
                 }
             }
         }
+        self.fetch_all();
         self.history.records
+    }
+
+    /// A bot gives a file; where nobody knows what became of it, it may be kept.
+    fn keep(&mut self) {
+        self.next_payload += 1;
+        let name = format!("k{}.bin", self.next_payload);
+        let (outcome, is_kept) = match self.rng.random_range(0..6) {
+            0 => (Outcome::Fail, false),
+            1 => (Outcome::Info, self.rng.random_bool(0.5)),
+            _ => (Outcome::Ok, true),
+        };
+        self.history.keep(CONVERSATIONS[0], &name, outcome);
+        if is_kept {
+            self.kept.push(name.clone());
+        }
+        if outcome == Outcome::Ok && self.rng.random_bool(0.3) {
+            self.history.fetch(CONVERSATIONS[0], None, &name, false);
+        }
+    }
+
+    /// Every file of every activity, and a look into the folder.
+    fn fetch_all(&mut self) {
+        let mut names = self.kept.clone();
+        for (number, conversation) in CONVERSATIONS.iter().enumerate() {
+            for entry in &self.logs[number] {
+                for file in &entry.files {
+                    self.history.fetch(conversation, Some(&entry.payload), &file.name, true);
+                    names.push(file.name.clone());
+                }
+            }
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.history.blobs(&names);
     }
 
     fn invoke(&mut self) {
         let conversation = self.rng.random_range(0..3);
         self.next_payload += 1;
         let (payload, key) = (format!("p{}", self.next_payload), format!("k{}", self.next_payload));
-        let step = self.history.invoke("w", CONVERSATIONS[conversation], &payload, Some(&key));
+        let files: Vec<_> = match self.rng.random_range(0..6) {
+            0 => vec![file(&format!("{payload}-1.bin"))],
+            1 => vec![file(&format!("{payload}-1.bin")), file(&format!("{payload}-2.bin"))],
+            _ => Vec::new(),
+        };
+        let step =
+            self.history.invoke_with_files("w", CONVERSATIONS[conversation], &payload, Some(&key), &files);
         self.pending.push(Pending { step, conversation, position: None });
     }
 
@@ -239,7 +350,7 @@ impl Model {
             Some(place) => place as Position + 1,
             None => {
                 let (payload, key) = (pending.step.payload.clone(), pending.step.key.clone().unwrap());
-                log.push(Entry { payload, key, visible: true });
+                log.push(Entry { payload, key, visible: true, files: pending.step.files.clone() });
                 log.len() as Position
             }
         };
@@ -280,7 +391,8 @@ impl Model {
         // Half of the unknown ones are sent again, with the same key.
         if self.rng.random_bool(0.5) {
             let key = step.key.as_deref();
-            let step = self.history.invoke("w", CONVERSATIONS[conversation], &step.payload, key);
+            let (payload, files) = (&step.payload, &step.files);
+            let step = self.history.invoke_with_files("w", CONVERSATIONS[conversation], payload, key, files);
             self.pending.push(Pending { step, conversation, position: None });
         }
     }
@@ -291,6 +403,13 @@ impl Model {
         let reader = &mut self.readers[number];
         let (seen, watermark) = page(&self.logs[reader.conversation], reader.stands_at, limit);
         reader.stands_at = watermark;
+        let conversation = reader.conversation;
+        if let Some(first) = seen.first()
+            && let place = usize::try_from(first.position).unwrap() - 1
+            && let Some(file) = self.logs[conversation][place].files.first()
+        {
+            self.history.fetch(CONVERSATIONS[conversation], Some(&first.payload), &file.name, false);
+        }
         let page = Page { connection: reader.connection, seen, watermark };
         self.history.push(&reader.name, Event::Page(page));
     }
@@ -309,7 +428,7 @@ impl Model {
 
     fn hidden(&mut self) {
         let log = &mut self.logs[self.rng.random_range(0..3)];
-        log.push(Entry { payload: String::new(), key: String::new(), visible: false });
+        log.push(Entry { payload: String::new(), key: String::new(), visible: false, files: Vec::new() });
     }
 }
 

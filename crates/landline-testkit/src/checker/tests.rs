@@ -2,8 +2,8 @@
 
 mod mutations;
 
-use super::Invariant::{Acknowledged, Delivery, Gap, Kept, Once, Order, Phantom, Place, Stable};
-use super::model::Builder;
+use super::Invariant::{Acknowledged, Delivery, Files, Gap, Kept, Once, Order, Phantom, Place, Stable};
+use super::model::{Builder, file};
 use super::{Invariant, Malformed, check};
 use crate::history::{Event, Outcome, Page, Record, Seen, Start};
 
@@ -399,6 +399,110 @@ fn i10_delivered_too_often() {
         h.at_the_end("c", &[(1, "a")]);
     };
     expect(after_it_was_accepted, &[Delivery]);
+}
+
+/// Sent with a file, acknowledged, and read at the end.
+fn with_a_file(h: &mut Builder) {
+    let step = h.invoke_with_files("w", "c", "a", None, &[file("a.bin")]);
+    h.complete(step, Outcome::Ok, Some(1), 200);
+    h.at_the_end("c", &[(1, "a")]);
+}
+
+#[test]
+fn i15_files_that_are_there() {
+    let right = |h: &mut Builder| {
+        with_a_file(h);
+        h.keep("c", "kept.bin", Outcome::Ok);
+        h.keep("c", "perhaps kept.bin", Outcome::Info);
+        h.keep("c", "nor this.bin", Outcome::Info);
+        h.keep("c", "refused.bin", Outcome::Fail);
+        h.fetch("c", Some("a"), "a.bin", false);
+        h.fetch("c", None, "kept.bin", true);
+        h.fetch("c", Some("a"), "a.bin", true);
+        h.blobs(&["a.bin", "kept.bin", "perhaps kept.bin"]);
+    };
+    expect(right, &[]);
+    let nobody_looked = |h: &mut Builder| {
+        with_a_file(h);
+        h.fetch("c", Some("a"), "a.bin", true);
+    };
+    expect(nobody_looked, &[]);
+}
+
+#[test]
+fn i15_files_that_are_not_there() {
+    expect(with_a_file, &[Files]);
+    let not_found = |h: &mut Builder, is_final| {
+        with_a_file(h);
+        h.fetch("c", Some("a"), "a.bin", true);
+        h.fetch("c", Some("a"), "a.bin", is_final);
+        let Some(Event::Fetch(fetch)) = h.records.last_mut().map(|record| &mut record.event) else {
+            unreachable!()
+        };
+        (fetch.status, fetch.digest) = (404, None);
+    };
+    expect(|h| not_found(h, true), &[Files]);
+    expect(|h| not_found(h, false), &[Files]);
+    let a_bots_is_not_in_the_folder = |h: &mut Builder| {
+        h.keep("c", "kept.bin", Outcome::Ok);
+        h.blobs(&[]);
+    };
+    expect(a_bots_is_not_in_the_folder, &[Files]);
+}
+
+#[test]
+fn i15_other_bytes() {
+    let mixed_up = |h: &mut Builder| {
+        let step = h.invoke_with_files("w", "c", "a", None, &[file("a.bin"), file("b.bin")]);
+        h.complete(step, Outcome::Ok, Some(1), 200);
+        h.at_the_end("c", &[(1, "a")]);
+        h.fetch("c", Some("a"), "b.bin", true);
+        h.fetch("c", Some("a"), "b.bin", true);
+        let Some(Event::Fetch(fetch)) = h.records.last_mut().map(|record| &mut record.event) else {
+            unreachable!()
+        };
+        fetch.name = "a.bin".into();
+    };
+    expect(mixed_up, &[Files]);
+    let never_given = |h: &mut Builder| {
+        h.sent("c", "a", 1);
+        h.at_the_end("c", &[(1, "a")]);
+        h.fetch("c", Some("a"), "a.bin", true);
+    };
+    expect(never_given, &[Files]);
+}
+
+#[test]
+fn i15_leftovers() {
+    let of_a_refused_one = |h: &mut Builder| {
+        let step = h.invoke_with_files("w", "c", "a", None, &[file("a.bin")]);
+        h.complete(step, Outcome::Fail, None, 400);
+        h.at_the_end("c", &[]);
+        h.blobs(&["a.bin"]);
+    };
+    expect(of_a_refused_one, &[Files]);
+    let of_one_that_nobody_knows_of = |h: &mut Builder| {
+        let step = h.invoke_with_files("w", "c", "a", None, &[file("a.bin")]);
+        h.complete(step, Outcome::Info, None, 503);
+        h.at_the_end("c", &[]);
+        h.blobs(&["a.bin"]);
+    };
+    expect(of_one_that_nobody_knows_of, &[Files]);
+    let of_a_bot_that_was_refused = |h: &mut Builder| {
+        h.keep("c", "refused.bin", Outcome::Fail);
+        h.blobs(&["refused.bin"]);
+    };
+    expect(of_a_bot_that_was_refused, &[Files]);
+    let a_staging_file = |h: &mut Builder| {
+        with_a_file(h);
+        h.fetch("c", Some("a"), "a.bin", true);
+        h.blobs(&["a.bin", "a.bin"]);
+        let Some(Event::Blobs(found)) = h.records.last_mut().map(|record| &mut record.event) else {
+            unreachable!()
+        };
+        found.blobs[0].id = None;
+    };
+    expect(a_staging_file, &[Files]);
 }
 
 #[test]

@@ -173,7 +173,14 @@ impl BlobWriter for FaultyWriter {
         match self.shared.fault(BlobCall::Write) {
             None => self.inner.write(piece),
             Some(BlobFault::Refuse) => Box::pin(async { Err(refused()) }),
-            Some(BlobFault::Hang | BlobFault::DoAndHang) => Box::pin(std::future::pending()),
+            Some(BlobFault::Hang) => Box::pin(std::future::pending()),
+            Some(BlobFault::DoAndHang) => {
+                let written = self.inner.write(piece);
+                Box::pin(async {
+                    let _ = written.await;
+                    std::future::pending().await
+                })
+            }
         }
     }
 

@@ -26,6 +26,10 @@ pub enum Fault {
     WriteUnknown,
     /// It is written, after a while.
     Slow(Duration),
+    /// Nothing is written, and there is no answer.
+    Hang,
+    /// It is written, and there is no answer.
+    WriteAndHang,
 }
 
 /// Passes everything on to another store, but for the appends that a test has spoiled.
@@ -131,6 +135,14 @@ impl LogStore for FaultyStore {
                 Box::pin(async move {
                     let _ = written.await;
                     Err(AppendError::Unknown(error()))
+                })
+            }
+            Fault::Hang => never(),
+            Fault::WriteAndHang => {
+                let written = self.inner.append(append);
+                Box::pin(async move {
+                    let _ = written.await;
+                    std::future::pending().await
                 })
             }
             Fault::Slow(time) => {

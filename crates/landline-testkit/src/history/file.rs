@@ -35,10 +35,32 @@ pub fn read(path: &Path) -> Result<Vec<Record>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{Deliver, Event, Open, Outcome, Page, Seen, SendStep, Start};
+    use crate::history::{
+        Blob, Blobs, Deliver, Event, Fetch, KeepStep, Open, Outcome, Page, Seen, SendStep, SentFile, Start,
+    };
 
     #[test]
     fn every_kind_of_record_survives_the_file() {
+        let file = SentFile { name: "n".into(), bytes: 1, digest: "d".into() };
+        let keep = KeepStep {
+            outcome: Outcome::Ok,
+            op: 2,
+            conversation: "c".into(),
+            file: file.clone(),
+            thumbnail: Some("t".into()),
+            id: Some("f".into()),
+            status: Some(200),
+        };
+        let fetch = Fetch {
+            conversation: "c".into(),
+            payload: Some("p".into()),
+            name: "n".into(),
+            id: "f".into(),
+            status: 200,
+            digest: Some("d".into()),
+            is_final: true,
+        };
+        let blob = Blob { path: "a/b".into(), id: None, digest: "d".into() };
         let send = SendStep {
             outcome: Outcome::Invoke,
             op: 1,
@@ -47,6 +69,7 @@ mod tests {
             key: Some("k".into()),
             position: Some(u64::MAX),
             status: None,
+            files: vec![file],
         };
         let open = Open { connection: 1, conversation: "c".into(), start: Start::After(7), is_final: true };
         let seen = Seen { position: 9, payload: "p".into(), key: None };
@@ -59,6 +82,9 @@ mod tests {
             Event::Restore { conversation: "c".into() },
             Event::Nemesis { what: "kill".into() },
             Event::Close { connection: 1 },
+            Event::Keep(keep),
+            Event::Fetch(fetch),
+            Event::Blobs(Blobs { blobs: vec![blob] }),
         ];
         let records: Vec<Record> =
             (0..).zip(events).map(|(time, event)| Record { time, process: "w1".into(), event }).collect();

@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::{Deliver, Event, Open, Outcome, Page, Position, Record, Seen, SendStep, Start};
+use super::{
+    Blob, Blobs, Deliver, Event, Fetch, KeepStep, Open, Outcome, Page, Position, Record, Seen, SendStep,
+    SentFile, Start,
+};
 
 /// A shared, growing history. Clones write to the same one.
 #[derive(Debug, Clone)]
@@ -30,6 +33,13 @@ pub struct Sending {
     send: SendStep,
 }
 
+/// A bot's upload that was invoked and waits for its completion.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    process: String,
+    keep: KeepStep,
+}
+
 impl Recorder {
     /// An empty history that begins now.
     pub fn new() -> Self {
@@ -39,6 +49,18 @@ impl Recorder {
 
     /// To be called before the request goes out.
     pub fn invoke(&self, process: &str, conversation: &str, payload: &str, key: Option<&str>) -> Sending {
+        self.invoke_with_files(process, conversation, payload, key, Vec::new())
+    }
+
+    /// The same, for what goes out with files.
+    pub fn invoke_with_files(
+        &self,
+        process: &str,
+        conversation: &str,
+        payload: &str,
+        key: Option<&str>,
+        files: Vec<SentFile>,
+    ) -> Sending {
         let mut inner = self.lock();
         inner.next_op += 1;
         let send = SendStep {
@@ -49,9 +71,49 @@ impl Recorder {
             key: key.map(str::to_owned),
             position: None,
             status: None,
+            files,
         };
         inner.push(process, Event::Send(send.clone()));
         Sending { process: process.to_owned(), send }
+    }
+
+    /// To be called before a bot's file goes out.
+    pub fn invoke_keep(
+        &self,
+        process: &str,
+        conversation: &str,
+        file: SentFile,
+        thumbnail: Option<String>,
+    ) -> Keeping {
+        let mut inner = self.lock();
+        inner.next_op += 1;
+        let keep = KeepStep {
+            outcome: Outcome::Invoke,
+            op: inner.next_op,
+            conversation: conversation.to_owned(),
+            file,
+            thumbnail,
+            id: None,
+            status: None,
+        };
+        inner.push(process, Event::Keep(keep.clone()));
+        Keeping { process: process.to_owned(), keep }
+    }
+
+    /// To be called after the answer to a bot's file came, or will not come.
+    pub fn complete_keep(&self, keeping: Keeping, outcome: Outcome, id: Option<String>, status: Option<u16>) {
+        let keep = KeepStep { outcome, id, status, ..keeping.keep };
+        self.lock().push(&keeping.process, Event::Keep(keep));
+    }
+
+    /// A file was asked for, and there was an answer.
+    pub fn fetch(&self, process: &str, fetch: Fetch) {
+        self.lock().push(process, Event::Fetch(fetch));
+    }
+
+    /// What lies in the folder of files.
+    pub fn blobs(&self, blobs: Vec<Blob>) {
+        self.lock().push("campaign", Event::Blobs(Blobs { blobs }));
     }
 
     /// To be called after the answer came, or will not come.

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use landline_testkit::line::Line;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
+use crate::files::Files;
 use crate::log::Log;
-use crate::{Mistake, follow};
+use crate::{Mistake, follow, unique};
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
@@ -23,6 +27,7 @@ const SOME: usize = 10;
 
 pub(crate) struct Door {
     log: Arc<Log>,
+    files: Arc<Files>,
     bot: SocketAddr,
     base: SocketAddr,
     mistake: Mistake,
@@ -33,6 +38,7 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn new(
         log: Arc<Log>,
+        files: Arc<Files>,
         bot: &str,
         base: SocketAddr,
         mistake: Mistake,
@@ -40,7 +46,7 @@ impl Door {
     ) -> Result<Self> {
         let bot: Uri = bot.parse()?;
         let bot = bot.authority().context("the bot has no address")?.as_str().parse()?;
-        Ok(Self { log, bot, base, mistake, tasks, sends: AtomicUsize::new(0) })
+        Ok(Self { log, files, bot, base, mistake, tasks, sends: AtomicUsize::new(0) })
     }
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answer {
@@ -61,6 +67,7 @@ impl Door {
                 match rest {
                     [] => self.opened(id, watermark, StatusCode::OK),
                     ["activities"] => self.poll(id, watermark),
+                    ["files", file, view, _] => self.file(id, file, view),
                     ["stream"] => {
                         follow::open(request, self.log.clone(), (*id).to_owned(), watermark, &self.tasks)
                     }
@@ -68,10 +75,29 @@ impl Door {
                 }
             }
             (Method::POST, ["v3", "directline", "conversations", id, "activities"]) => {
-                self.send(id, user, body(request).await).await
+                match body(request).await {
+                    Ok(activity) => self.send(id, user, activity, &[]).await,
+                    Err(_) => empty(StatusCode::BAD_REQUEST),
+                }
+            }
+            (Method::POST, ["v3", "directline", "conversations", id, "upload"]) => {
+                self.upload(id, user, request).await
+            }
+            (Method::POST, ["connector", "v3", "conversations", id, "attachments"]) => {
+                match body(request).await.and_then(|given| self.keep(id, &given)) {
+                    Ok(attachment) => json_answer(StatusCode::OK, &json!({"id": attachment})),
+                    Err(_) => empty(StatusCode::BAD_REQUEST),
+                }
+            }
+            (Method::GET, ["connector", "v3", "attachments", attachment, "views", view]) => {
+                match attachment.split_once('.') {
+                    Some((conversation, file)) => self.file(conversation, file, view),
+                    None => empty(StatusCode::NOT_FOUND),
+                }
             }
             (Method::POST, ["connector", "v3", "conversations", id, "activities", _]) => {
-                match body(request).await.and_then(|activity| self.log.append(id, activity)) {
+                let linked = |activity| self.log.append(id, self.with_links(activity));
+                match body(request).await.and_then(linked) {
                     Ok((activity, _)) => json_answer(StatusCode::OK, &json!({"id": activity["id"]})),
                     Err(_) => empty(StatusCode::BAD_REQUEST),
                 }
@@ -89,7 +115,7 @@ impl Door {
     }
 
     fn start(&self) -> Answer {
-        let id = format!("c{:016x}", rand_id());
+        let id = format!("c{:016x}", unique());
         match self.log.start(&id) {
             Ok(()) => self.opened(&id, 0, StatusCode::CREATED),
             Err(_) => error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
@@ -119,15 +145,72 @@ impl Door {
         json_answer(StatusCode::OK, &json!({"activities": page, "watermark": watermark.to_string()}))
     }
 
-    async fn send(&self, id: &str, user: String, activity: Result<Value>) -> Answer {
-        let Ok(mut activity) = activity else { return empty(StatusCode::BAD_REQUEST) };
+    fn link(&self, conversation: &str, file: &str, name: &str) -> String {
+        let base = self.base;
+        format!("http://{base}/v3/directline/conversations/{conversation}/files/{file}/original/{name}")
+    }
+
+    /// Where a bot named what it gave, clients are given a link of their own.
+    fn with_links(&self, mut activity: Value) -> Value {
+        for attachment in activity["attachments"].as_array_mut().into_iter().flatten() {
+            let given = attachment["contentUrl"].as_str().unwrap_or_default().to_owned();
+            let id = given.split("/v3/attachments/").nth(1).and_then(|rest| rest.split('/').next());
+            if let Some((conversation, file)) = id.and_then(|id| id.split_once('.')) {
+                let name = attachment["name"].as_str().unwrap_or_default();
+                attachment["contentUrl"] = self.link(conversation, file, name).into();
+            }
+        }
+        activity
+    }
+
+    fn file(&self, conversation: &str, file: &str, view: &str) -> Answer {
+        match self.files.read(conversation, file, view) {
+            Some(bytes) => Response::new(Full::new(bytes.into())),
+            None => error(StatusCode::NOT_FOUND, "ResourceNotFound"),
+        }
+    }
+
+    fn keep(&self, conversation: &str, given: &Value) -> Result<String> {
+        let file = format!("f{:016x}", unique());
+        for (view, member) in [("original", "originalBase64"), ("thumbnail", "thumbnailBase64")] {
+            if let Some(text) = given[member].as_str() {
+                self.files.keep(conversation, &file, view, &STANDARD.decode(text)?)?;
+            }
+        }
+        self.log.keep(&file)?;
+        Ok(format!("{conversation}.{file}"))
+    }
+
+    async fn upload(&self, id: &str, user: String, request: Request<Incoming>) -> Answer {
+        if !self.log.exists(id) {
+            return error(StatusCode::NOT_FOUND, "ResourceNotFound");
+        }
+        let text = |name| {
+            let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let (content_type, disposition) = (text(CONTENT_TYPE), text(CONTENT_DISPOSITION));
+        let Ok(body) = request.into_body().collect().await else { return empty(StatusCode::BAD_REQUEST) };
+        let kind = (content_type.as_str(), disposition.as_str());
+        let link = |file: &str, name: &str| self.link(id, file, name);
+        match self.files.take(id, kind, &body.to_bytes(), link) {
+            Ok((activity, files)) => self.send(id, user, activity, &files).await,
+            Err(_) => empty(StatusCode::BAD_REQUEST),
+        }
+    }
+
+    /// `files`: what was uploaded with it, and is of no use when it is a repeat.
+    async fn send(&self, id: &str, user: String, mut activity: Value, files: &[String]) -> Answer {
         if !self.log.exists(id) {
             return error(StatusCode::NOT_FOUND, "ResourceNotFound");
         }
         activity["from"]["id"] = user.into();
-        let Ok((mut activity, _)) = self.log.append(id, activity) else {
+        let Ok((mut activity, is_new)) = self.log.append(id, activity) else {
             return error(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
         };
+        if !is_new {
+            self.files.remove(id, files);
+        }
         let number = self.sends.fetch_add(1, Ordering::Relaxed);
         if self.mistake == Mistake::StoresRefused && number.is_multiple_of(SOME) {
             return error(StatusCode::BAD_REQUEST, "BadArgument");
@@ -152,12 +235,6 @@ impl Door {
         }
         json_answer(StatusCode::OK, &json!({"id": stands_as}))
     }
-}
-
-/// Enough for one test: the process, and a count.
-fn rand_id() -> u64 {
-    static NEXT: AtomicUsize = AtomicUsize::new(1);
-    (u64::from(std::process::id()) << 32) | NEXT.fetch_add(1, Ordering::Relaxed) as u64
 }
 
 fn user_of(request: &Request<Incoming>) -> String {

@@ -4,18 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
+use landline_testkit::client::file_of_link;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::Mistake;
 
-/// How long a lazy write stays in memory.
-const LAZY: Duration = Duration::from_millis(150);
 /// Records of a page.
 const PAGE: usize = 20;
 /// One activity in so many is mistreated, where not every one is.
@@ -32,6 +30,8 @@ struct Inner {
     /// Sender and `clientActivityID`, to the place.
     keys: HashMap<(String, String), usize>,
     accepted: HashSet<String>,
+    /// Files of bots.
+    kept: HashSet<String>,
     file: File,
     unwritten: Vec<u8>,
 }
@@ -41,6 +41,7 @@ enum Line {
     Start(String),
     Append(String, Value),
     Accepted(String),
+    Kept(String),
 }
 
 impl Log {
@@ -56,6 +57,7 @@ impl Log {
             conversations: HashMap::new(),
             keys: HashMap::new(),
             accepted: HashSet::new(),
+            kept: HashSet::new(),
             file,
             unwritten: Vec::new(),
         };
@@ -66,20 +68,34 @@ impl Log {
                     drop(inner.remember(&conversation, activity, mistake))
                 }
                 Line::Accepted(id) => drop(inner.accepted.insert(id)),
+                Line::Kept(file) => drop(inner.kept.insert(file)),
             }
         }
         Ok(Self { inner: Mutex::new(inner), grown: watch::Sender::new(()), mistake })
     }
 
     /// Writes late what was not written at once.
-    pub(crate) async fn flush_for_ever(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(LAZY).await;
-            let mut inner = self.lock();
-            let late = std::mem::take(&mut inner.unwritten);
-            // The worst that can come of it is what this server is for.
-            let _ = inner.file.write_all(&late);
-        }
+    pub(crate) fn flush(&self) {
+        let mut inner = self.lock();
+        let late = std::mem::take(&mut inner.unwritten);
+        // The worst that can come of it is what this server is for.
+        let _ = inner.file.write_all(&late);
+    }
+
+    /// The ids of all files that something in the log names.
+    pub(crate) fn files(&self) -> HashSet<String> {
+        let inner = self.lock();
+        let activities = inner.conversations.values().flatten();
+        let attachments = activities.filter_map(|activity| activity["attachments"].as_array()).flatten();
+        let links = attachments.filter_map(|attachment| file_of_link(attachment["contentUrl"].as_str()?));
+        links.map(str::to_owned).chain(inner.kept.iter().cloned()).collect()
+    }
+
+    /// A bot's file is there, without an activity.
+    pub(crate) fn keep(&self, file: &str) -> Result<()> {
+        let mut inner = self.lock();
+        inner.kept.insert(file.to_owned());
+        inner.write(&Line::Kept(file.to_owned()), false)
     }
 
     pub(crate) fn start(&self, conversation: &str) -> Result<()> {

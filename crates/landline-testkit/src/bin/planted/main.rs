@@ -1,6 +1,6 @@
 //! A small server with a mistake in it, on demand: the campaign is tested by what it finds here.
 //!
-//! It speaks as much of the protocol as the campaign uses, and keeps its log in one file of lines, written through
+//! It speaks as much of the protocol as the campaign uses, and keeps its log in one file of lines, its files beside that, written through
 //! before anything is answered or shown; so it survives SIGKILL (not a power cut: it never syncs). With
 //! `PLANTED=name` in the environment it makes one mistake of [`Mistake`]; the campaign must see each.
 //!
@@ -9,6 +9,7 @@
 #![expect(clippy::print_stderr, reason = "a tool of the tests")]
 
 mod door;
+mod files;
 mod follow;
 mod log;
 
@@ -17,6 +18,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -29,6 +32,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 use door::Door;
+use files::Files;
 use log::Log;
 
 /// What can be wrong with it.
@@ -53,6 +57,12 @@ enum Mistake {
     Reorders,
     /// The bot is given some activities twice.
     DeliversTwice,
+    /// Answers and shows an upload whose bytes are not in their file yet.
+    LosesFiles,
+    /// What was refused or cut, and what a kill has left, stays in the folder of files.
+    LeavesOrphans,
+    /// Some downloads are not what was given.
+    ChangesFiles,
 }
 
 #[derive(Debug, Parser)]
@@ -101,9 +111,10 @@ async fn run(command: Command) -> Result<()> {
         Command::Serve { bot, listen, admin, data, planted } => {
             let log = Arc::new(Log::open(&data, planted)?);
             let tasks = TaskTracker::new();
-            tasks.spawn(log.clone().flush_for_ever());
+            let files = Arc::new(Files::open(&data, planted, &log.files())?);
+            tasks.spawn(flush_for_ever(log.clone(), files.clone()));
             let public = TcpListener::bind(listen).await.context("cannot listen")?;
-            let door = Arc::new(Door::new(log, &bot, listen, planted, tasks.clone())?);
+            let door = Arc::new(Door::new(log, files, &bot, listen, planted, tasks.clone())?);
             tasks.spawn(accept(public, door, tasks.clone()));
             let ready = TcpListener::bind(admin).await.context("cannot listen")?;
             tasks.spawn(accept_admin(ready, tasks.clone()));
@@ -111,6 +122,23 @@ async fn run(command: Command) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// How long a lazy write stays in memory.
+const LAZY: Duration = Duration::from_millis(150);
+
+async fn flush_for_ever(log: Arc<Log>, files: Arc<Files>) {
+    loop {
+        tokio::time::sleep(LAZY).await;
+        log.flush();
+        files.flush();
+    }
+}
+
+/// Enough for one test: the process, and a count.
+fn unique() -> u64 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    (u64::from(std::process::id()) << 32) | u64::from(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 async fn accept(listener: TcpListener, door: Arc<Door>, tasks: TaskTracker) {

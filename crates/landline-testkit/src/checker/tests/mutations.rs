@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::super::model::random_history;
 use crate::checker::{Index, Invariant, check};
-use crate::history::{Deliver, Event, Outcome, Page, Position, Record, Seen};
+use crate::history::{Blob, Deliver, Event, Fetch, Outcome, Page, Position, Record, Seen};
 
 /// Long enough that each mutation nearly always finds what it needs.
 const STEPS: usize = 300;
@@ -42,6 +42,12 @@ const MUTATIONS: &[(&str, Invariant, Mutation)] = &[
     ("delivered more often than sent", Invariant::Delivery, deliver_often),
     ("queued, acknowledged and never delivered", Invariant::Outbox, never_deliver),
     ("queued, and delivered before an earlier one", Invariant::Outbox, deliver_late),
+    ("an activity without its file", Invariant::Files, lose_file),
+    ("a file with other bytes", Invariant::Files, change_file),
+    ("a link that leads nowhere", Invariant::Files, break_link),
+    ("a bot's file is gone", Invariant::Files, lose_kept),
+    ("the file of a refused or unknown upload is left", Invariant::Files, leave_orphan),
+    ("a file that nobody gave", Invariant::Files, invent_file),
 ];
 
 proptest! {
@@ -80,6 +86,79 @@ fn mutations_nearly_always_find_what_they_need() {
         });
         assert!(found.count() >= 15, "{name}");
     }
+}
+
+/// A fetch that fits.
+fn some_fetch<'h>(
+    history: &'h mut [Record],
+    rng: &mut StdRng,
+    fits: impl Fn(&Fetch) -> bool,
+) -> Option<(usize, &'h mut Fetch)> {
+    let fetches = history.iter_mut().enumerate().filter_map(|(at, record)| match &mut record.event {
+        Event::Fetch(fetch) if fits(fetch) => Some((at, fetch)),
+        _ => None,
+    });
+    fetches.choose(rng)
+}
+
+fn blobs_mut(history: &mut [Record]) -> &mut Vec<Blob> {
+    let found = history.iter_mut().find_map(|record| match &mut record.event {
+        Event::Blobs(found) => Some(&mut found.blobs),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+fn lose_file(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
+    let (at, _) = some_fetch(history, rng, |fetch| fetch.is_final)?;
+    history.remove(at);
+    Some(())
+}
+
+fn change_file(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
+    let (_, fetch) = some_fetch(history, rng, |_| true)?;
+    fetch.digest = Some("digest of something else".into());
+    Some(())
+}
+
+fn break_link(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
+    let (_, fetch) = some_fetch(history, rng, |_| true)?;
+    (fetch.status, fetch.digest) = (404, None);
+    Some(())
+}
+
+fn lose_kept(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
+    let kept = history.iter().filter_map(|record| match &record.event {
+        Event::Keep(step) if step.outcome == Outcome::Ok => step.id.clone(),
+        _ => None,
+    });
+    let id = kept.choose(rng)?;
+    blobs_mut(history).retain(|blob| blob.id.as_ref() != Some(&id));
+    Some(())
+}
+
+fn leave_orphan(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
+    let index = Index::build(history).unwrap();
+    let shown: Vec<&str> = index.fetches.iter().filter_map(|fetch| fetch.payload.as_deref()).collect();
+    let mut lost: Vec<&str> = index
+        .payloads
+        .iter()
+        .filter(|(name, payload)| !payload.files.is_empty() && !shown.contains(*name))
+        .map(|(name, _)| *name)
+        .collect();
+    lost.sort_unstable();
+    // Sometimes everything with a file was stored; then it is the second blob of a repeat.
+    let of = lost.into_iter().choose(rng).unwrap_or("a repeat").to_owned();
+    drop(index);
+    let blob = Blob { path: of.clone(), id: Some(format!("another id of {of}")), digest: of };
+    blobs_mut(history).push(blob);
+    Some(())
+}
+
+fn invent_file(history: &mut Vec<Record>, rng: &mut StdRng) -> Option<()> {
+    let (_, fetch) = some_fetch(history, rng, |fetch| fetch.payload.is_some())?;
+    fetch.name = "never given.bin".into();
+    Some(())
 }
 
 /// The conversation of the model whose bot is in `queued` mode.

@@ -10,6 +10,7 @@
 mod accept;
 mod crowd;
 mod disk;
+mod files;
 mod idle;
 mod latency;
 mod neighbours;
@@ -55,8 +56,13 @@ enum Command {
     Ready(ready::Options),
     /// What a bad bot costs the clients of 49 good ones.
     Neighbours(neighbours::Options),
-    /// All five, as they are by default.
+    /// Uploads and downloads against a bare HTTP server, and what the server's memory grows by meanwhile.
+    Files(files::Options),
+    /// All six, as they are by default.
     All,
+    /// The bare HTTP server that `files` compares with; started by itself.
+    #[command(hide = true)]
+    Bare(files::BareOptions),
 }
 
 fn main() -> ExitCode {
@@ -81,12 +87,15 @@ async fn run(Arguments { common, command }: &Arguments) -> Result<()> {
         Command::Idle(options) => println!("{}", idle::run(common, options).await?),
         Command::Ready(options) => println!("{}", ready::run(common, options).await?),
         Command::Neighbours(options) => println!("{}", neighbours::run(common, options).await?),
+        Command::Files(options) => println!("{}", files::run(common, options).await?),
+        Command::Bare(options) => files::serve_bare(options).await?,
         Command::All => {
             println!("{}", accept::run(common, &accept::Options::default()).await?);
             println!("{}", latency::run(common, &latency::Options::default()).await?);
             println!("{}", idle::run(common, &idle::Options::default()).await?);
             println!("{}", ready::run(common, &ready::Options::default()).await?);
             println!("{}", neighbours::run(common, &neighbours::Options::default()).await?);
+            println!("{}", files::run(common, &files::Options::default()).await?);
         }
     }
     Ok(())

@@ -54,10 +54,7 @@ impl Rig {
 
     /// The server's resident memory.
     pub(crate) fn rss_kib(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
-        kib.context("the server's /proc status has no VmRSS")
+        Ok(self.server.memory()?.now_kib)
     }
 
     /// Processor time the server has used, user and system.

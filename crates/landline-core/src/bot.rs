@@ -31,6 +31,8 @@ pub enum DeliveryMode {
 pub struct BotProfile {
     /// The base of the Connector API that the bot is told, with a slash at its end.
     pub service_url: Arc<str>,
+    /// The part of it that opens the Connector API, for a bot that shows no tokens: for nobody else's eyes.
+    pub capability: Option<Arc<str>>,
     /// How it gets what clients send.
     pub delivery: DeliveryMode,
 }

@@ -128,6 +128,20 @@ impl RawObject {
         self.properties.retain(|(name, value)| !drop(name, value.get()));
     }
 
+    /// Puts `by` wherever `text` stands in a value, and takes out a property in whose name it stands. Returns whether it
+    /// stood anywhere. Both are of characters that JSON writes as they are.
+    pub fn replace_text(&mut self, text: &str, by: &str) -> bool {
+        let before = self.properties.len();
+        self.properties.retain(|(name, _)| !name.contains(text));
+        let mut found = self.properties.len() < before;
+        for (_, value) in self.properties.iter_mut().filter(|(_, value)| value.get().contains(text)) {
+            // Within a string, it stays JSON.
+            *value = RawValue::from_string(value.get().replace(text, by)).unwrap_or_default();
+            found = true;
+        }
+        found
+    }
+
     /// The JSON text.
     pub fn to_json(&self) -> Bytes {
         self.write().into()
@@ -240,6 +254,15 @@ mod tests {
                     .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
             ]
         })
+    }
+
+    #[test]
+    fn a_text_is_replaced_wherever_it_stands() {
+        let mut object =
+            RawObject::parse(br#"{"a":"x key y","b":{"key":["key"]},"c":1.0,"my key":2}"#).unwrap();
+        assert!(object.replace_text("key", "-"));
+        assert_eq!(object.to_json(), r#"{"a":"x - y","b":{"-":["-"]},"c":1.0}"#);
+        assert!(!object.replace_text("key", "-"));
     }
 
     proptest! {

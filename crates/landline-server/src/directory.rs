@@ -259,7 +259,9 @@ impl BotDirectory for Directory {
     fn bot(&self, name: &BotName) -> Option<BotProfile> {
         let snapshot = self.snapshot();
         let bot = snapshot.bots.get(name)?;
-        Some(BotProfile { service_url: Arc::clone(bot.service_url.expose()), delivery: bot.delivery })
+        let service_url = Arc::clone(bot.service_url.expose());
+        let capability = bot.capability_text().map(Arc::from);
+        Some(BotProfile { service_url, capability, delivery: bot.delivery })
     }
 
     fn file_life(&self, site: &SiteName) -> Option<FileLife> {

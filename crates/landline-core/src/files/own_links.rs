@@ -2,7 +2,8 @@
 //! Before it is logged, it becomes what stands in a log for the file, so that whoever reads the log gets a link that works.
 //!
 //! Invariant: no client ever sees such an address, in which the capability of the bot may stand. One that leads to no file
-//! (any more) leads nowhere.
+//! (any more) leads nowhere. Where the capability stands in anything else that the bot says (in a text, in the reference
+//! to a conversation that SDKs put into events), it is taken out of it.
 //!
 //! Source: the SDKs build it of the serviceUrl, with one slash or two behind it: `v3/attachments/{id}/views/{view}`.
 
@@ -25,6 +26,9 @@ const PATH: &str = "v3/attachments/";
 
 /// Where what is not there leads to.
 const NOWHERE: &str = "about:blank";
+
+/// What stands in place of a capability.
+const HIDDEN: &str = "hidden";
 
 /// Why the addresses in an activity cannot be exchanged.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +63,7 @@ pub(crate) struct OwnLinks<'a> {
     bot: &'a BotName,
     /// The base of what the bot is told; `None` for a bot that is not there any more.
     base: Option<Arc<str>>,
+    capability: Option<Arc<str>>,
     known: BTreeMap<Named, String>,
 }
 
@@ -71,14 +76,28 @@ enum Named {
 
 impl Conversations {
     pub(crate) fn own_links<'a>(&'a self, bot: &'a BotName) -> OwnLinks<'a> {
-        let base = self.bot(bot).map(|profile| profile.service_url);
-        OwnLinks { conversations: self, bot, base, known: BTreeMap::new() }
+        let profile = self.bot(bot).map(|profile| (profile.service_url, profile.capability));
+        let (base, capability) = profile.unzip();
+        OwnLinks { conversations: self, bot, base, capability: capability.flatten(), known: BTreeMap::new() }
     }
 }
 
 impl OwnLinks<'_> {
-    /// Exchanges the addresses in an activity of the bot.
+    /// Exchanges the addresses in an activity of the bot, and takes out of it what no client may see.
     pub(crate) async fn exchange(&mut self, activity: &mut Activity) -> Result<(), OwnLinksError> {
+        self.exchange_addresses(activity).await?;
+        let Some(capability) = &self.capability else { return Ok(()) };
+        if activity.properties_mut().replace_text(capability, HIDDEN) {
+            tracing::warn!(
+                bot = %self.bot,
+                "Bot {} writes its serviceUrl into an activity; clients see \"{HIDDEN}\" where it is secret",
+                self.bot
+            );
+        }
+        Ok(())
+    }
+
+    async fn exchange_addresses(&mut self, activity: &mut Activity) -> Result<(), OwnLinksError> {
         let Some(base) = self.base.clone() else { return Ok(()) };
         for property in LINKING {
             let Some(json) = activity.properties().get(property) else { continue };

@@ -68,7 +68,7 @@ async fn a_bot_that_is_well_gets_it_once() {
 
     assert_eq!(tried(&world), ["one"]);
     assert_eq!(world.bot.taken()[1]["id"], id.as_str());
-    assert_eq!(world.bot.taken()[1]["serviceUrl"], "http://landline.test/connector/x/");
+    assert_eq!(world.bot.taken()[1]["serviceUrl"], "http://landline.test/connector/unguessable/");
     assert_eq!(world.bot.taken()[0]["type"], "conversationUpdate");
     assert_eq!(state(&world, &conversation, 2).await, None);
 }

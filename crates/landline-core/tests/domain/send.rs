@@ -30,7 +30,7 @@ async fn what_only_the_server_says_is_overwritten_and_the_rest_survives() {
     assert_eq!(seen[0].get("recipient"), None);
     let bot_saw = world.bot.taken().pop().unwrap();
     assert_eq!(bot_saw["recipient"]["id"], "bot");
-    assert_eq!(bot_saw["serviceUrl"], "http://landline.test/connector/x/");
+    assert_eq!(bot_saw["serviceUrl"], "http://landline.test/connector/unguessable/");
     assert_eq!((bot_saw["id"].as_str(), &bot_saw["zeta"]), (Some(id.as_str()), &json!(1.5)));
 }
 

@@ -18,7 +18,7 @@ async fn a_known_user_is_announced_once_together_with_the_bot() {
     assert_eq!(taken[0]["membersAdded"], json!([{"id": "bot"}, {"id": "ann"}]));
     assert_eq!(taken[0]["from"], json!({"id": "ann", "role": "user"}));
     assert_eq!(taken[0]["recipient"]["id"], "bot");
-    assert_eq!(taken[0]["serviceUrl"], "http://landline.test/connector/x/");
+    assert_eq!(taken[0]["serviceUrl"], "http://landline.test/connector/unguessable/");
     assert_eq!(world.bot.texts(), ["one", "two"]);
 }
 

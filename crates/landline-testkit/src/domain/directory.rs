@@ -34,7 +34,8 @@ impl Bots {
 
 impl BotDirectory for Bots {
     fn bot(&self, name: &BotName) -> Option<BotProfile> {
-        let service_url = "http://landline.test/connector/x/".into();
-        self.lock().get(name).map(|delivery| BotProfile { service_url, delivery: *delivery })
+        let service_url = "http://landline.test/connector/unguessable/".into();
+        let capability = Some("unguessable".into());
+        self.lock().get(name).map(|delivery| BotProfile { service_url, capability, delivery: *delivery })
     }
 }

@@ -7,8 +7,8 @@ use landline_testkit::domain::{Behaviour, Fault};
 
 use super::*;
 
-/// What the bot is told as its serviceUrl; `x` is the capability.
-const BASE: &str = "http://landline.test/connector/x/";
+/// What the bot is told as its serviceUrl; `unguessable` is the capability.
+const BASE: &str = "http://landline.test/connector/unguessable/";
 
 fn address(of: &ConversationId, file: &StoredFile, view: &str) -> String {
     format!("{BASE}v3/attachments/{of}.{}/views/{view}", file.id)
@@ -154,8 +154,8 @@ async fn an_address_that_leads_nowhere_is_not_shown() {
         (address(&"nobodys".parse().unwrap(), &alive, "original"), "about:blank".to_owned()),
         (format!("{BASE}v3/attachments/x"), "about:blank".to_owned()),
         (
-            address(&c, &file, "original").replace("/x/", "/y/"),
-            address(&c, &file, "original").replace("/x/", "/y/"),
+            address(&c, &file, "original").replace("unguessable", "another"),
+            address(&c, &file, "original").replace("unguessable", "another"),
         ),
     ] {
         world.bot_says(&c, showing(&url), None).await.unwrap();
@@ -256,4 +256,33 @@ async fn many_files_and_members_at_once_lose_none_of_each_other() {
     let said = world.history(&c, 0).await.unwrap().0.len();
     let users = facts.members.iter().filter(|user| user.as_str().starts_with("user")).count();
     assert!(said <= users && users <= 10, "{said} have said something, {users} have joined");
+}
+
+/// A bot that shows no tokens is known by its capability alone: whoever reads it can speak as the bot.
+#[tokio::test(start_paused = true)]
+async fn the_capability_of_a_bot_is_seen_by_nobody() {
+    let (world, c, file) = with_file().await;
+    let url = address(&c, &file, "original");
+    let said = json!({
+        "type": "event",
+        "text": format!("![]({url})"),
+        // As `EventFactory` and `GetConversationReference` of the SDKs have it.
+        "relatesTo": {"serviceUrl": BASE, "conversation": {"id": c}},
+        "value": {"reference": {"serviceUrl": BASE}, (url.clone()): 1},
+        (url.clone()): 2,
+        "channelData": format!("{{\"url\":\"{url}\"}}"),
+        "attachments": [
+            {"contentType": "a/b", "contentUrl": url.to_uppercase().replace("UNGUESSABLE", "unguessable")},
+            {"contentType": "a/b", "contentUrl": format!("{BASE}/{}", &url[BASE.len()..])},
+            {"contentType": "a/b", "contentUrl": format!("{BASE}//{}", &url[BASE.len()..])},
+        ],
+    });
+
+    world.bot_says(&c, said, None).await.unwrap();
+
+    let seen = newest(&world, &c).await;
+    assert!(!seen.to_string().contains("unguessable"), "{seen}");
+    assert_eq!(seen["relatesTo"]["serviceUrl"], "http://landline.test/connector/hidden/");
+    assert_eq!(seen["text"], format!("![]({})", url.replace("unguessable", "hidden")));
+    assert_eq!(seen["attachments"][1]["contentUrl"], link(&c, &file, "original"), "{seen}");
 }

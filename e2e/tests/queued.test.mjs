@@ -5,9 +5,11 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { generateToken, history } from '../lib/api.mjs';
 import { ChatPage, launchBrowser } from '../lib/browser.mjs';
 import { Client, endClients } from '../lib/directline.mjs';
+import { measured, oddFile, startShelf } from '../lib/files.mjs';
 import { Landline } from '../lib/landline.mjs';
 import { addBot } from '../lib/pair.mjs';
 import { startSite } from '../lib/site.mjs';
+import { told } from '../lib/suites/files.mjs';
 import { chatUrl, conversationOf, rendered } from '../lib/suites/webchat.mjs';
 import { assertEachEchoedOnce, assertSameAsLog, lines } from '../lib/transcript.mjs';
 import { until } from '../lib/wait.mjs';
@@ -58,6 +60,26 @@ describe('queued delivery', { timeout: 180_000 }, () => {
       client.end();
     });
   }
+
+  it('a file waits for the bot, too, across kill -9, and arrives byte for byte', async () => {
+    const { server: seenBy } = bots['agents-python'];
+    const shelf = await startShelf();
+    const { token, conversationId } = await generateToken(seenBy, { user: { id: 'quin' } });
+    const client = new Client({ token, domain: seenBy.domain, userId: 'quin', random: () => 0 });
+    await client.online();
+    const id = await client.post({ type: 'message', text: 'a file', attachments: [shelf.attachment(oddFile)] });
+    assert.notEqual(id, 'retry', 'it is taken without the bot');
+    await server.kill();
+    await server.launch();
+    await start('agents-python');
+    const [got] = await told(client, 'Files', { timeout: 60_000 });
+    assert.deepEqual(got, { contentType: oddFile.type, name: oddFile.name, ...measured(oddFile.bytes) });
+    const log = await history(seenBy, conversationId);
+    assert.equal(log.filter(a => a.attachments).length, 1);
+    assertSameAsLog(client.seen, log, 'the client');
+    client.end();
+    shelf.close();
+  });
 
   it('Web Chat shows as sent what waits for the bot, and the answers when it is there', async () => {
     const chat = await ChatPage.open(browser, chatUrl(site, server.domain), 'webchat-queued');

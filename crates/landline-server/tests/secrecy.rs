@@ -5,10 +5,10 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use hyper::Method;
-use landline_testkit::domain::Behaviour;
+use landline_testkit::domain::{Behaviour, BlobCall, BlobFault};
 use landline_testkit::in_process::logs::Logs;
 use landline_testkit::in_process::socket::Opening;
-use landline_testkit::in_process::{ADMIN_TOKEN, Call, SECRET, TestServer, message};
+use landline_testkit::in_process::{ADMIN_TOKEN, Call, Person, SECRET, TestServer, message};
 use serde_json::{Value, json};
 
 const CANARY: &str = "canary-in-the-text";
@@ -40,7 +40,9 @@ async fn nothing_that_opens_a_door_is_logged() {
     ann.poll(&format!("?watermark={CANARY}")).await.expect(400);
     ann.call(Method::POST, "/activities").json_text(format!("{{\"{CANARY}\"")).send().await.expect(400);
     assert!(Opening::default().open(&ann.stream_url.replace("t=", "t=x")).await.is_err());
+    let link = bring_files(&server, &ann).await;
     let mut made = administer(&server).await;
+    made.push(link);
     let metrics = Call::new(server.admin, Method::GET, "/metrics").send().await;
     let metrics = String::from_utf8(metrics.expect(200).body.to_vec()).expect("UTF-8");
     let ticket = ann.stream_url.split("t=").nth(1).expect("a ticket").to_owned();
@@ -57,6 +59,28 @@ async fn nothing_that_opens_a_door_is_logged() {
         }
     }
     assert!(!metrics.contains(&ann.conversation), "a label per conversation would never end");
+}
+
+/// Uploads, and fetches what was uploaded, well and badly; gives what opens the file.
+async fn bring_files(server: &TestServer, ann: &Person) -> String {
+    let upload =
+        |kind: &str, body: String| ann.call(Method::POST, "/upload").header("content-type", kind).body(body);
+    let named = upload("text/plain", CANARY.into());
+    let named = named.header("content-disposition", &format!("file; filename=\"{CANARY}\""));
+    named.send().await.expect(200);
+    let newest = ann.history().await.pop().expect("an activity");
+    let link = newest["attachments"][0]["contentUrl"].as_str().expect("a link").to_owned();
+    let path = link.split_once(&server.address.to_string()).expect("ours").1;
+    server.get(path).send().await.expect(200);
+    server.get(&format!("{path}x")).send().await.expect(403);
+    server.blobs.then(BlobCall::Read, BlobFault::Refuse);
+    server.get(path).send().await.expect(503);
+    server.blobs.then(BlobCall::Write, BlobFault::Refuse);
+    upload("text/plain", CANARY.into()).send().await.expect(503);
+    for bad in [CANARY.to_owned(), format!("--b\r\n{CANARY}"), format!("--b\r\n{CANARY}\0: x\r\n\r\n")] {
+        upload("multipart/form-data; boundary=b", bad).send().await.expect(400);
+    }
+    link.rsplit_once("s=").expect("a signature").1.to_owned()
 }
 
 /// Has everything made and refused that the admin API can make; gives what must not be told again.

@@ -28,7 +28,6 @@ use super::credentials::Participant;
 use super::let_in::LetIn;
 use super::query;
 use crate::error::ApiError;
-use crate::http::discard;
 use crate::limits::{RETRY_AFTER, UPLOAD_PART_HEAD_BYTES};
 use crate::send_name::idempotency_key;
 use crate::state::App;
@@ -49,11 +48,7 @@ pub(super) async fn upload(
         Ok(id) => Ok(Json(ResourceResponse { id })),
         Err(Refused { error, reason }) => {
             app.metrics.file_refused(reason);
-            // Whatever the reason: who is still sending sees no answer on a line that is closed. One who asks first has
-            // sent nothing.
-            if incoming.has_begun() || !parts.headers.contains_key(EXPECT) {
-                discard(incoming.into_body()).await;
-            }
+            incoming.discard(parts.headers.contains_key(EXPECT)).await;
             Err(error)
         }
     }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::refused::Refused;
 use crate::error::ApiError;
+use crate::http::discard;
 use crate::limits::{UPLOAD_PART_HEAD_BYTES, UPLOAD_PIECE_BYTES, UPLOAD_TIME};
 use crate::telemetry::FileRefused;
 
@@ -33,6 +34,8 @@ pub(super) struct Incoming {
     limit: u64,
     allowance: Allowance,
     begun: bool,
+    /// Whether it has ended, broken off, or come too slowly: nothing follows.
+    over: bool,
 }
 
 /// How many bytes may be handed out until somebody says that they have led to something.
@@ -57,21 +60,20 @@ impl Incoming {
     pub(super) fn new(body: Body, limit: u64, wait: Duration) -> Self {
         let allowance = Allowance(Arc::new(AtomicUsize::new(usize::MAX)));
         let deadline = Instant::now() + UPLOAD_TIME;
-        Self { body, rest: Bytes::new(), wait, deadline, left: limit, limit, allowance, begun: false }
+        let (rest, begun, over) = (Bytes::new(), false, false);
+        Self { body, rest, wait, deadline, left: limit, limit, allowance, begun, over }
     }
 
     pub(super) fn allowance(&self) -> Allowance {
         self.allowance.clone()
     }
 
-    /// Whether anything was asked for; a client that waits to be asked has sent nothing before.
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun
-    }
-
-    /// What is left of the body.
-    pub(super) fn into_body(self) -> Body {
-        self.body
+    /// Reads what is left of a body that was refused, within bounds: who is still sending sees no answer on a line that is
+    /// closed. A client that waits to be asked has sent nothing, if it never was.
+    pub(super) async fn discard(self, waits_to_be_asked: bool) {
+        if !self.over && (self.begun || !waits_to_be_asked) {
+            discard(self.body).await;
+        }
     }
 
     /// The next piece; `None` at the end.
@@ -106,7 +108,9 @@ impl Incoming {
         self.begun = true;
         loop {
             let until = self.deadline.min(Instant::now() + self.wait);
-            let frame = match timeout_at(until, self.body.frame()).await {
+            let frame = timeout_at(until, self.body.frame()).await;
+            self.over = !matches!(frame, Ok(Some(Ok(_))));
+            let frame = match frame {
                 Err(_) => return Err(self.too_slow()),
                 Ok(None) => return Ok(None),
                 Ok(Some(Err(_))) => return Err(Refused::broken_off("the body broke off before its end")),

@@ -105,6 +105,11 @@ struct Head {
 
 impl Head {
     fn of(headers: &HeaderMap) -> Result<Self, Refused> {
+        // Behind a head without a line, the parser takes for the head what is content.
+        if headers.is_empty() {
+            let message = "a part has no head; give each a content-disposition";
+            return Err(Refused::malformed(ApiError::malformed_data(message)));
+        }
         let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let content_type = headers.get(CONTENT_TYPE).map(text);
         let kind = content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default();

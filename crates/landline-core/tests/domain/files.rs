@@ -1,6 +1,7 @@
 //! Files: what comes in is kept whole with its activity, or not at all.
 
 mod own_links;
+mod sweep;
 mod upload;
 
 use bytes::Bytes;

@@ -20,13 +20,13 @@ use landline_protocol::SiteName;
 use landline_store_blobs::{CloudBlobs, FolderBlobs};
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::admin_file::AdminFile;
 use crate::admin_api::{self, Readiness, ReadinessState};
 use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
+use crate::client_api::Places;
 use crate::config::{Config, FilesAt, StoreLimits};
 use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
@@ -35,6 +35,7 @@ use crate::http::{ServeLimits, serve, with_layers};
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
 use crate::limits::{
     ADMIN_CONNECTIONS, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, CLEAR_UNFINISHED, STREAM_DRAIN, UPLOADS_AT_ONCE,
+    UPLOADS_PER_CONVERSATION,
 };
 use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
@@ -245,7 +246,7 @@ async fn assemble(
         },
         draining: shutdown.clone(),
         closing: closing.clone(),
-        uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+        uploads: Places::new(UPLOADS_AT_ONCE, UPLOADS_PER_CONVERSATION),
         sends: TaskTracker::new(),
         tasks: tasks.clone(),
     });

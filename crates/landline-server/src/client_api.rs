@@ -16,6 +16,7 @@ mod upload;
 use axum::Router;
 use axum::routing::{get, post};
 
+pub(crate) use self::upload::Places;
 use crate::state::App;
 
 /// The routes of the client API.

@@ -71,6 +71,9 @@ pub const UPLOAD_TIME: Duration = Duration::from_secs(10 * 60);
 /// How many uploads are read at a time. Each holds some tens of KiB and an open file.
 pub const UPLOADS_AT_ONCE: usize = 256;
 
+/// How many of them one conversation may have.
+pub const UPLOADS_PER_CONVERSATION: usize = UPLOADS_AT_ONCE / 2;
+
 /// The longest head of a part of an upload, in bytes: room for a name that nobody would give a file.
 pub const UPLOAD_PART_HEAD_BYTES: usize = 16 * 1024;
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use landline_core::{Clock, Conversations, Entropy};
 use landline_protocol::Timestamp;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::client_api::Places;
 use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::Directory;
 use crate::files::Links;
@@ -53,7 +53,7 @@ pub struct Parts {
     /// Cancelled when nothing that was accepted is under way any more: streams say goodbye, held polls answer.
     pub closing: CancellationToken,
     /// Places for uploads that are being read.
-    pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) uploads: Places,
     /// The sends that were let in and are not answered.
     pub sends: TaskTracker,
     /// Streams run here, so that a stop waits for their last frames.

@@ -1,5 +1,6 @@
 //! Handing out a file to whoever has a link to it: a picture in a page has no way to show a token.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, Method, Uri};
@@ -18,10 +19,10 @@ pub(super) async fn download(
     State(app): State<App>,
     method: Method,
     uri: Uri,
-    path: Option<Path<(String, String, String, String)>>,
+    path: Result<Path<(String, String, String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Some(Path((conversation, file, view, name))) = path else { return Err(not_ours()) };
+    let Path((conversation, file, view, name)) = path.map_err(|_| not_ours())?;
     let conversation: ConversationId = conversation.parse().map_err(|_| not_ours())?;
     let file: FileId = file.parse().map_err(|_| not_ours())?;
     let view = View::parse(&view).ok_or_else(not_ours)?;

@@ -8,6 +8,7 @@
 mod disposition;
 mod incoming;
 mod parts;
+mod places;
 mod refused;
 
 use axum::Json;
@@ -23,6 +24,7 @@ use landline_protocol::{Activity, ChannelAccount, ResourceResponse};
 
 use self::incoming::{Incoming, too_big};
 use self::parts::{boundary, take_parts};
+pub(crate) use self::places::Places;
 use self::refused::Refused;
 use super::credentials::Participant;
 use super::let_in::LetIn;
@@ -69,7 +71,7 @@ async fn answer(app: &App, parts: &mut Parts, incoming: &mut Incoming) -> Result
     let participant = Participant::from_request_parts(parts, app).await.map_err(not_let_in)?;
     let key = idempotency_key(&parts.headers).map_err(not_let_in)?;
     let sender = Sender::of(&participant, parts.uri.query()).map_err(not_let_in)?;
-    let _place = app.uploads.try_acquire().map_err(|_| Refused {
+    let _place = app.uploads.take(&participant.conversation).ok_or_else(|| Refused {
         error: ApiError::unavailable("too many uploads are under way; try again in a moment", RETRY_AFTER),
         reason: FileRefused::Busy,
     })?;

@@ -1,9 +1,15 @@
 //! Uploading: one file, several with an activity, who sends, what the client, the bot and the log get.
 
+use std::time::Duration;
+
 use hyper::Method;
+use landline_server::limits::UPLOADS_PER_CONVERSATION;
 use landline_testkit::domain::Behaviour;
 use landline_testkit::in_process::{OTHER_SECRET, Person, SECRET, TestServer, message};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
 
 use crate::form::{Form, PNG, nothing_is_left, path_of, upload, upload_form};
 
@@ -288,4 +294,44 @@ async fn a_text_that_looks_like_ours_stays_a_text() {
     .expect(200);
     let seen = ann.history().await.pop().expect("an activity");
     assert_eq!(seen["attachments"][0]["contentUrl"], forged.as_str());
+}
+
+/// Whoever holds one token keeps nobody else from uploading.
+#[tokio::test]
+async fn one_conversation_does_not_take_all_places_for_uploads() {
+    let server = TestServer::start().await;
+    let (ann, bob) = (server.person("ann").await, server.person("bob").await);
+    let head = format!(
+        "POST /v3/directline/conversations/{}/upload HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: text/plain\r\ncontent-length: 100\r\n\r\nx",
+        ann.conversation, ann.token
+    );
+    let mut held = Vec::new();
+    for _ in 0..UPLOADS_PER_CONVERSATION {
+        let mut line = TcpStream::connect(server.address).await.expect("a connection");
+        line.write_all(head.as_bytes()).await.expect("sent");
+        held.push(line);
+    }
+
+    let begun = Instant::now();
+    while upload(&ann, "text/plain", "one more").send().await.status != 503 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "there are places without end");
+    }
+    upload(&bob, "text/plain", "of another conversation").send().await.expect(200);
+    drop(held);
+    while upload(&ann, "text/plain", "one more").send().await.status != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(40), "what broke off gives its place back");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_is_no_text_is_refused_as_every_other() {
+    let server = TestServer::start().await;
+    for path in
+        ["%ff/files/f/original/x", "c/files/%ff/original/x", "c/files/f/%ff/x", "c/files/f/original/%ff"]
+    {
+        let reply = server.get(&format!("/v3/directline/conversations/{path}?e=1&s=x")).send().await;
+        reply.refused(403, "BadArgument");
+    }
 }

@@ -1,5 +1,6 @@
 //! Files: what comes in is kept whole with its activity, or not at all.
 
+mod kill;
 mod own_links;
 mod sweep;
 mod upload;

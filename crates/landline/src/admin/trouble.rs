@@ -98,6 +98,11 @@ pub(super) fn strange(error: &serde_json::Error) -> anyhow::Error {
 
 /// The command that lists what a path is about.
 fn where_to_look(path: &str) -> Option<&'static str> {
-    let lists = [("/bots", "bot list"), ("/sites", "site list"), ("/outbox", "outbox list")];
+    let lists = [
+        ("/bots", "bot list"),
+        ("/sites", "site list"),
+        ("/conversations", "conversation list"),
+        ("/outbox", "outbox list"),
+    ];
     lists.into_iter().find_map(|(begin, list)| path.starts_with(begin).then_some(list))
 }

@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod ending;
+mod forget;
 mod manage;
 mod outbox;
 mod process;

@@ -44,7 +44,7 @@ impl Server {
 
     /// Runs one that does not; gives its stderr.
     #[track_caller]
-    fn fails(&self, line: &str, code: i32) -> String {
+    pub(crate) fn fails(&self, line: &str, code: i32) -> String {
         let ended = self.run(line);
         assert_eq!(ended.code, Some(code), "{line}: {ended:?}");
         assert_eq!(ended.stdout, "", "{line}");
@@ -90,7 +90,7 @@ fn serve(data: &str) -> Running {
 
 /// The word in a text that begins with this.
 #[track_caller]
-fn word(text: &str, begin: &str) -> String {
+pub(crate) fn word(text: &str, begin: &str) -> String {
     let found = text.split([' ', '\n', '=']).find(|word| word.starts_with(begin));
     found.unwrap_or_else(|| panic!("no {begin} in {text}")).to_owned()
 }

@@ -24,16 +24,21 @@ const JPEG: &str = "image/jpeg";
 const GIF: &str = "image/gif";
 const WEBP: &str = "image/webp";
 
-/// What browsers run, apply, or show as a document, or what others unpack into such. Besides these: whatever is XML,
+/// What browsers run, apply, install, or show as a document, or what others unpack into such; and what makes them guess
+/// all the same (MIME Sniffing Standard, "Determining the computed MIME type of a resource"). Besides these: whatever is XML,
 /// and the families `multipart/` and `message/`, which are several documents in one.
-const ACTIVE: [&str; 27] = [
+const ACTIVE: [&str; 36] = [
+    "*/*",
     "application/ecmascript",
     "application/hta",
     "application/java-archive",
     "application/javascript",
     "application/pdf",
+    "application/signed-exchange",
+    "application/unknown",
     "application/vnd.ms-htmlhelp",
     "application/wasm",
+    "application/webbundle",
     "application/x-ecmascript",
     "application/x-java-applet",
     "application/x-javascript",
@@ -41,6 +46,10 @@ const ACTIVE: [&str; 27] = [
     "application/x-pdf",
     "application/x-shockwave-flash",
     "application/x-silverlight-app",
+    "application/x-x509-ca-cert",
+    "application/x-x509-email-cert",
+    "application/x-x509-user-cert",
+    "application/x-xpinstall",
     "application/xml",
     "application/xml-dtd",
     "application/xml-external-parsed-entity",
@@ -54,6 +63,7 @@ const ACTIVE: [&str; 27] = [
     "text/x-component",
     "text/xml",
     "text/xsl",
+    "unknown/unknown",
 ];
 
 /// What a file is served as.
@@ -226,6 +236,12 @@ mod tests {
             "application/x-shockwave-flash",
             "text/vbscript",
             "text/cache-manifest",
+            "*/*",
+            "unknown/unknown",
+            "application/unknown",
+            "application/x-xpinstall",
+            "application/x-x509-ca-cert",
+            "application/signed-exchange;v=b3",
         ] {
             check(declared, b"<script>", OCTET_STREAM);
             check(declared, PNG_BYTES, OCTET_STREAM);

@@ -54,7 +54,11 @@ impl Facts {
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 
-    pub(crate) fn from_bytes(conversation: &ConversationId, bytes: &[u8]) -> Result<Self, Damage> {
+    /// Reads what a store keeps.
+    ///
+    /// # Errors
+    /// Where it is no facts.
+    pub fn from_bytes(conversation: &ConversationId, bytes: &[u8]) -> Result<Self, Damage> {
         serde_json::from_slice(bytes).map_err(|error| Damage {
             conversation: conversation.clone(),
             what: format!("its facts cannot be read: {error}"),

@@ -11,6 +11,7 @@
 //! Not here: how bytes are kept (`store::blob`, engines), how links are signed and served (`landline-auth`,
 //! `landline-server`).
 
+mod check;
 mod kind;
 mod life;
 mod links;
@@ -30,6 +31,7 @@ use futures_util::StreamExt;
 use landline_protocol::{BotName, ConversationId, FileId};
 use tokio::time::timeout;
 
+pub use self::check::problem_with;
 pub use self::kind::{KIND_BYTES, OCTET_STREAM, is_shown_inline, served_type};
 pub use self::life::FileLife;
 pub use self::links::FileLinks;

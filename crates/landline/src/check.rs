@@ -1,5 +1,7 @@
 //! `landline check`: reads everything, so that every checksum is compared, and says what is damaged.
 
+mod files;
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -40,10 +42,31 @@ pub(crate) async fn run(flags: CheckFlags) -> anyhow::Result<ExitCode> {
     for kind in [DeliveryKind::Pending, DeliveryKind::Queued, DeliveryKind::Parked] {
         check_deliveries(&*store, kind, &mut tally).await?;
     }
+    let blobs = files::open(&flags.data, flags.files.as_deref()).await?;
+    let files = files::check(&*store, blobs.as_deref()).await?;
+    if files.left_over > 0 {
+        output::line(&format!(
+            "{} stored files or thumbnails belong to nothing; the next start of the server takes them away",
+            files.left_over
+        ))?;
+    }
     let Tally { conversations, records, damaged } = tally;
-    if damaged == 0 {
-        output::line(&format!("All is well: {conversations} conversations, {records} records"))?;
+    if damaged == 0 && files.damaged == 0 {
+        let files = files.files;
+        output::line(&format!(
+            "All is well: {conversations} conversations, {records} records, {files} files"
+        ))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if files.damaged > 0 {
+        output::line(&format!(
+            "{} of {} files are damaged. Links to them are 404 or break off; all else goes on. Put them back from a backup; \
+             where files are kept elsewhere, say so with --files",
+            files.damaged, files.files
+        ))?;
+    }
+    if damaged == 0 {
+        return Ok(ExitCode::from(exit::DAMAGE));
     }
     output::line(&format!(
         "{damaged} of {conversations} conversations are damaged; {records} records are well. A damaged conversation \

@@ -159,6 +159,10 @@ pub(crate) struct CheckFlags {
     #[arg(long, value_name = "FOLDER", default_value = "./landline-data")]
     pub(crate) data: PathBuf,
 
+    /// Where files are kept, as the key `files` of the configuration says it; without it, in `files` in the data folder.
+    #[arg(long, value_name = "FOLDER|URL")]
+    pub(crate) files: Option<String>,
+
     /// Keep what can be read of this conversation and make it usable again. Make a copy of the folder first.
     #[arg(long, value_name = "CONVERSATION")]
     pub(crate) repair: Vec<ConversationId>,

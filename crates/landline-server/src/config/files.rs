@@ -34,6 +34,21 @@ impl fmt::Display for FilesAt {
     }
 }
 
+impl FilesAt {
+    /// As the key says it; a folder counts from the given one.
+    ///
+    /// # Errors
+    /// Where it is neither a folder nor the URL of a bucket.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        resolve(text, folder)
+    }
+
+    /// Where files are when the key is absent.
+    pub fn default_in(data: &Path) -> Self {
+        default(data)
+    }
+}
+
 /// Where they are when nothing is said.
 pub(super) fn default(data: &Path) -> FilesAt {
     FilesAt::Folder(data.join(DEFAULT))

@@ -87,3 +87,64 @@ fn a_conversation_is_repaired_by_name() {
     assert!(ended.stderr.contains("NoSuchConversation"), "{}", ended.stderr);
     assert_eq!(run(&["check", "--data", &data, "--repair", "no such"]).code, Some(2));
 }
+
+/// The same with a file in it, and where its bytes are.
+fn folder_with_file() -> (tempfile::TempDir, PathBuf) {
+    let (folder, conversation) = folder_with_data();
+    let running = Running::serve(&folder.path().display().to_string(), &[("LANDLINE_SECRET", SECRET)]);
+    let path = format!("/v3/directline/conversations/{conversation}");
+    let mut stream = std::net::TcpStream::connect(running.public()).unwrap();
+    let file = r#"{"a":"file, nothing more than a file"}"#;
+    crate::process::send(&mut stream, "POST", &format!("{path}/upload?userId=dl_1"), SECRET, file);
+    while !ask(running.public(), "GET", &format!("{path}/activities"), SECRET, "").1.contains("contentUrl") {
+        crate::process::pause();
+    }
+    running.signal(Signal::KILL);
+    running.ended();
+    let mut files = folder.path().join("files").join(conversation).read_dir().unwrap();
+    let bytes = files.next().unwrap().unwrap().path();
+    assert_eq!(std::fs::read_to_string(&bytes).unwrap(), file);
+    (folder, bytes)
+}
+
+#[test]
+fn the_bytes_of_files_are_compared() {
+    let (folder, file) = folder_with_file();
+    let check = |more: &[&str]| {
+        let data = folder.path().display().to_string();
+        run(&[&["check", "--data", &data], more].concat())
+    };
+    let well = check(&[]);
+    assert_eq!(well.code, Some(0), "{well:?}");
+    assert!(well.stdout.contains("3 records, 1 files"), "{}", well.stdout);
+    let bytes = std::fs::read(&file).unwrap();
+
+    std::fs::write(file.with_file_name("another.original"), b"x").unwrap();
+    let left_over = check(&[]);
+    assert_eq!(left_over.code, Some(0), "{left_over:?}");
+    assert!(
+        left_over.stdout.contains("1 stored files or thumbnails belong to nothing"),
+        "{}",
+        left_over.stdout
+    );
+
+    for (changed, words) in [
+        ([&bytes[1..], b"x"].concat(), "others than were kept"),
+        (bytes[1..].to_vec(), "bytes, "),
+        (bytes.clone(), ""),
+    ] {
+        std::fs::write(&file, changed).unwrap();
+        let found = check(&[]);
+        assert_eq!(found.code, Some(if words.is_empty() { 0 } else { 3 }), "{found:?}");
+        assert!(found.stdout.contains(words), "{}", found.stdout);
+    }
+
+    let empty = tempfile::tempdir().unwrap();
+    let elsewhere = check(&["--files", &empty.path().display().to_string()]);
+    assert_eq!(elsewhere.code, Some(3), "{elsewhere:?}");
+    assert!(elsewhere.stdout.contains("its bytes are gone"), "{}", elsewhere.stdout);
+    std::fs::remove_dir_all(folder.path().join("files")).unwrap();
+    let gone = check(&[]);
+    assert_eq!(gone.code, Some(3), "{gone:?}");
+    assert!(!folder.path().join("files").exists(), "a check makes nothing");
+}

@@ -20,7 +20,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Found<'_>) {
         .collect();
     let kept: HashMap<&str, &SentFile> = index
         .keeps
-        .iter()
+        .values()
         .filter(|keep| keep.outcome == Outcome::Ok)
         .filter_map(|keep| Some((keep.id.as_deref()?, &keep.file)))
         .collect();
@@ -76,15 +76,15 @@ fn look_into_the_folder(index: &Index<'_>, found: &mut Found<'_>) {
     let mut owned: HashSet<&str> =
         index.fetches.iter().filter(|fetch| fetch.is_final).map(|fetch| fetch.id.as_str()).collect();
     let mut perhaps: HashSet<&str> = HashSet::new();
-    for keep in &index.keeps {
+    for keep in index.keeps.values() {
         match keep.outcome {
             Outcome::Ok => owned.extend(keep.id.as_deref()),
-            // It may be kept under an id that nobody was told.
-            Outcome::Info => {
+            // It may be kept under an id that nobody was told. A bot that is cut off does not complete what it invoked.
+            Outcome::Info | Outcome::Invoke => {
                 perhaps.insert(&keep.file.digest);
                 perhaps.extend(keep.thumbnail.as_deref());
             }
-            Outcome::Invoke | Outcome::Fail => {}
+            Outcome::Fail => {}
         }
     }
     for blob in blobs {
@@ -99,7 +99,7 @@ fn look_into_the_folder(index: &Index<'_>, found: &mut Found<'_>) {
     }
     let there: HashSet<(&str, &str)> =
         blobs.iter().filter_map(|blob| Some((blob.id.as_deref()?, blob.digest.as_str()))).collect();
-    for keep in index.keeps.iter().filter(|keep| keep.outcome == Outcome::Ok) {
+    for keep in index.keeps.values().filter(|keep| keep.outcome == Outcome::Ok) {
         let id = keep.id.as_deref().unwrap_or_default();
         for digest in keep.thumbnail.iter().chain([&keep.file.digest]) {
             if !there.contains(&(id, digest)) {

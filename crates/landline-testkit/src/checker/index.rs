@@ -38,8 +38,8 @@ pub struct Index<'h> {
     pub sightings: Vec<Sighting<'h>>,
     /// Sorted by name, so that reports come out the same each time.
     pub conversations: BTreeMap<&'h str, Conversation>,
-    /// The completions of what bots gave to keep.
-    pub keeps: Vec<&'h KeepStep>,
+    /// What bots gave to keep, by operation: its completion, or its invocation where there is none.
+    pub keeps: BTreeMap<u64, &'h KeepStep>,
     pub fetches: Vec<&'h Fetch>,
     /// What lay in the folder of files at the end; `None` when nobody looked.
     pub blobs: Option<&'h [Blob]>,
@@ -145,9 +145,7 @@ impl<'h> Index<'h> {
                 }
                 Event::Keep(step) => {
                     open_ops.step(at, step.op, step.outcome)?;
-                    if step.outcome != Outcome::Invoke {
-                        index.keeps.push(step);
-                    }
+                    index.keeps.insert(step.op, step);
                 }
                 Event::Fetch(fetch) => index.fetches.push(fetch),
                 Event::Blobs(found) => index.blobs = Some(&found.blobs),

@@ -56,7 +56,7 @@ impl Builder {
         step
     }
 
-    /// A bot gives a file to keep; where it is kept, its id says its name.
+    /// A bot gives a file to keep; where it is kept, its id says its name. `Invoke`: it is never completed.
     pub(super) fn keep(&mut self, conversation: &str, name: &str, outcome: Outcome) {
         self.ops += 1;
         let step = KeepStep {
@@ -69,6 +69,9 @@ impl Builder {
             status: None,
         };
         self.push("bot", Event::Keep(step.clone()));
+        if outcome == Outcome::Invoke {
+            return;
+        }
         let id = (outcome == Outcome::Ok).then(|| id_of(name));
         self.push("bot", Event::Keep(KeepStep { outcome, id, ..step }));
     }
@@ -295,6 +298,7 @@ impl Model {
         let (outcome, is_kept) = match self.rng.random_range(0..6) {
             0 => (Outcome::Fail, false),
             1 => (Outcome::Info, self.rng.random_bool(0.5)),
+            2 => (Outcome::Invoke, self.rng.random_bool(0.5)),
             _ => (Outcome::Ok, true),
         };
         self.history.keep(CONVERSATIONS[0], &name, outcome);

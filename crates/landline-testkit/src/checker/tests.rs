@@ -415,11 +415,12 @@ fn i15_files_that_are_there() {
         h.keep("c", "kept.bin", Outcome::Ok);
         h.keep("c", "perhaps kept.bin", Outcome::Info);
         h.keep("c", "nor this.bin", Outcome::Info);
+        h.keep("c", "never completed.bin", Outcome::Invoke);
         h.keep("c", "refused.bin", Outcome::Fail);
         h.fetch("c", Some("a"), "a.bin", false);
         h.fetch("c", None, "kept.bin", true);
         h.fetch("c", Some("a"), "a.bin", true);
-        h.blobs(&["a.bin", "kept.bin", "perhaps kept.bin"]);
+        h.blobs(&["a.bin", "kept.bin", "perhaps kept.bin", "never completed.bin"]);
     };
     expect(right, &[]);
     let nobody_looked = |h: &mut Builder| {

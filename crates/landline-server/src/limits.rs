@@ -68,6 +68,12 @@ pub const OVERSIZE_DISCARD_TIME: Duration = Duration::from_secs(5);
 /// How long an upload may take, however steadily it comes: the files of one upload on a slow line.
 pub const UPLOAD_TIME: Duration = Duration::from_secs(10 * 60);
 
+/// How slowly an upload may come, on the average, in bytes a second; with [`UPLOAD_SLOW_TIME`], what a bad line does.
+pub const UPLOAD_BYTES_PER_SECOND: u64 = 1024;
+
+/// How much longer it may take than at that rate.
+pub const UPLOAD_SLOW_TIME: Duration = Duration::from_secs(60);
+
 /// How many uploads are read at a time. Each holds some tens of KiB and an open file.
 pub const UPLOADS_AT_ONCE: usize = 256;
 

@@ -17,7 +17,9 @@ use tokio::time::{Instant, timeout_at};
 use super::refused::Refused;
 use crate::error::ApiError;
 use crate::http::discard;
-use crate::limits::{UPLOAD_PART_HEAD_BYTES, UPLOAD_PIECE_BYTES, UPLOAD_TIME};
+use crate::limits::{
+    UPLOAD_BYTES_PER_SECOND, UPLOAD_PART_HEAD_BYTES, UPLOAD_PIECE_BYTES, UPLOAD_SLOW_TIME, UPLOAD_TIME,
+};
 use crate::telemetry::FileRefused;
 
 /// See the module.
@@ -27,6 +29,7 @@ pub(super) struct Incoming {
     rest: Bytes,
     /// How long each piece may take.
     wait: Duration,
+    since: Instant,
     /// When all of it has to be there.
     deadline: Instant,
     /// How many bytes may still come, and how many it were at first.
@@ -59,9 +62,10 @@ impl Incoming {
     /// A body of at most so many bytes, each piece of which comes within this time.
     pub(super) fn new(body: Body, limit: u64, wait: Duration) -> Self {
         let allowance = Allowance(Arc::new(AtomicUsize::new(usize::MAX)));
-        let deadline = Instant::now() + UPLOAD_TIME;
+        let since = Instant::now();
+        let deadline = since + UPLOAD_TIME;
         let (rest, begun, over) = (Bytes::new(), false, false);
-        Self { body, rest, wait, deadline, left: limit, limit, allowance, begun, over }
+        Self { body, rest, wait, since, deadline, left: limit, limit, allowance, begun, over }
     }
 
     pub(super) fn allowance(&self) -> Allowance {
@@ -107,7 +111,7 @@ impl Incoming {
     async fn frame(&mut self) -> Result<Option<Bytes>, Refused> {
         self.begun = true;
         loop {
-            let until = self.deadline.min(Instant::now() + self.wait);
+            let until = self.deadline.min(self.slowest()).min(Instant::now() + self.wait);
             let frame = timeout_at(until, self.body.frame()).await;
             self.over = !matches!(frame, Ok(Some(Ok(_))));
             let frame = match frame {
@@ -125,9 +129,22 @@ impl Incoming {
         }
     }
 
+    /// When the next bytes have to be there at the latest, so that nobody keeps a place by a byte now and then.
+    fn slowest(&self) -> Instant {
+        let came = self.limit.saturating_sub(self.left) / UPLOAD_BYTES_PER_SECOND;
+        let latest = self.since.checked_add(UPLOAD_SLOW_TIME + Duration::from_secs(came));
+        latest.unwrap_or(self.deadline)
+    }
+
     fn too_slow(&self) -> Refused {
         let wait = self.wait;
-        if Instant::now() < self.deadline {
+        let now = Instant::now();
+        if now < self.deadline {
+            if now >= self.slowest() {
+                return Refused::broken_off(format!(
+                    "the body came more slowly than {UPLOAD_BYTES_PER_SECOND} bytes a second"
+                ));
+            }
             return Refused::broken_off(format!("nothing of the body arrived for {wait:?}"));
         }
         Refused::broken_off(format!("the body did not arrive within {UPLOAD_TIME:?}"))
@@ -138,4 +155,39 @@ impl Incoming {
 pub(super) fn too_big(limit: u64) -> Refused {
     let message = format!("the body is over the limit of {limit} bytes; send fewer or smaller files");
     Refused { error: ApiError::too_big(message), reason: FileRefused::TooBig }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream::unfold;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// So many bytes come each five seconds, without end; gives how long that is listened to, and why no longer.
+    async fn listened(bytes: usize) -> (Duration, String) {
+        let drops = unfold((), move |()| async move {
+            sleep(Duration::from_secs(5)).await;
+            Some((Ok::<_, Infallible>(Bytes::from(vec![0; bytes])), ()))
+        });
+        let mut incoming = Incoming::new(Body::from_stream(drops), u64::MAX, Duration::from_secs(30));
+        let begun = Instant::now();
+        loop {
+            if let Err(refused) = incoming.next().await {
+                return (begun.elapsed(), refused.error.message);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_keeps_a_place_by_a_byte_now_and_then() {
+        let (time, why) = listened(1).await;
+        assert!(time < Duration::from_secs(65) && why.contains("1024 bytes a second"), "{time:?} {why}");
+        let (time, why) = listened(2560).await;
+        assert!(time > Duration::from_secs(110) && time < Duration::from_secs(130), "{time:?} {why}");
+        let (time, why) = listened(6000).await;
+        assert!(time >= UPLOAD_TIME && why.contains("within"), "{time:?} {why}");
+    }
 }

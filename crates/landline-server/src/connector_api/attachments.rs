@@ -17,7 +17,7 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use landline_core::Unavailable;
 use landline_core::files::{KIND_BYTES, NewFile, StoredFile, Upload, UploadError, served_type};
 use landline_core::store::View;
@@ -69,7 +69,10 @@ pub(super) async fn upload(
         }
     };
     let bytes = read_json(&parts.headers, body, limit, app.body_timeout).await;
-    let bytes = bytes.inspect_err(|_| app.metrics.file_refused(FileRefused::Malformed))?;
+    let bytes = bytes.inspect_err(|error| {
+        let is_large = error.status == StatusCode::PAYLOAD_TOO_LARGE;
+        app.metrics.file_refused(if is_large { FileRefused::TooBig } else { FileRefused::Malformed });
+    })?;
     let sent = parse(bytes).await.inspect_err(|_| app.metrics.file_refused(FileRefused::Malformed))?;
     match keep(upload, sent, most).await {
         Ok(file) => Ok(Json(ResourceResponse { id: id_of(&conversation, &file.id) })),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use landline_testkit::domain::{BlobCall, BlobFault};
-use landline_testkit::in_process::{BotActor, Person, Reply, TestServer};
+use landline_testkit::in_process::{BotActor, Call, Person, Reply, TestServer};
 use serde_json::{Value, json};
 
 use crate::looks_like_a_refusal;
@@ -170,6 +170,16 @@ async fn what_is_too_large_or_too_much_leaves_nothing() {
     looks_like_a_refusal(&full, 413, "QuotaExceeded");
     keep(&bot, &bob.conversation, &file(1)).await.expect(200);
     assert_eq!(server.blobs.all().await.len(), 2);
+    let page = Call::new(server.admin, Method::GET, "/metrics").send().await.expect(200);
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    for line in [
+        r#"landline_files_refused_total{reason="TooBig"} 4"#,
+        r#"landline_files_refused_total{reason="ConversationQuota"} 1"#,
+        r#"landline_files_kept_total{from="Bot"} 2"#,
+        "landline_files_received_bytes_total 1001",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is missing from {page}");
+    }
 }
 
 /// What is taken away goes in a task of its own.

@@ -17,17 +17,17 @@ use landline_core::{
     Retention, limits::SWEEP_INTERVAL,
 };
 use landline_protocol::SiteName;
-use landline_store_blobs::{CloudBlobs, FolderBlobs};
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::admin_file::AdminFile;
+pub use self::blobs::open_blobs;
 use crate::admin_api::{self, Readiness, ReadinessState};
 use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
 use crate::client_api::Places;
-use crate::config::{Config, FilesAt, StoreLimits};
+use crate::config::{Config, StoreLimits};
 use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
 use crate::files::{Links, WithLinks, open_file_keys};
@@ -45,6 +45,7 @@ use crate::token_keys::TokenKeys;
 use crate::{client_api, connector_api};
 
 mod admin_file;
+mod blobs;
 
 /// What a server is started with.
 #[expect(missing_debug_implementations, reason = "a bag of trait objects; it is taken apart at once")]
@@ -112,30 +113,9 @@ pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
     let store = Arc::new(open_store(&options.config.data, &options.config.limits.store).await?);
     let log: Arc<dyn LogStore> = Arc::<EmbeddedStore>::clone(&store);
     let folder = options.config.data.clone();
-    let blobs = open_blobs(&options.config.files, &options.config.limits.store).await?;
+    let StartOptions { config, entropy, .. } = &options;
+    let blobs = open_blobs(&config.files, &config.limits.store, &*store, &**entropy).await?;
     assemble(options, Engines { log, registry: store, blobs, bots: None }, Some(folder)).await
-}
-
-/// Opens what keeps the bytes of files.
-///
-/// # Errors
-/// As [`start`].
-pub async fn open_blobs(files: &FilesAt, limits: &StoreLimits) -> anyhow::Result<Arc<dyn BlobStore>> {
-    match files {
-        FilesAt::Folder(path) => {
-            let (folder, reserve) = (path.clone(), limits.reserve_bytes);
-            let opened = tokio::task::spawn_blocking(move || FolderBlobs::open(&folder, reserve)).await?;
-            Ok(Arc::new(opened.context("cannot open the folder of files")?))
-        }
-        FilesAt::Bucket(place) => {
-            // What is no text is for no provider.
-            let variables = std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-            let (place, variables) = (place.clone(), variables.collect::<Vec<_>>());
-            let opened = tokio::task::spawn_blocking(move || CloudBlobs::open(&place, variables)).await?;
-            Ok(Arc::new(opened.context("cannot open the bucket of files")?))
-        }
-    }
 }
 
 /// Opens the store in a folder.

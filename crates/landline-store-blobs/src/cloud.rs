@@ -6,12 +6,13 @@
 //!
 //! Parts that a killed process has sent stay with the provider, readable for nobody, until a rule of the bucket removes them;
 //! S3 and Google bill them until then. The protocol library cannot list them, so [`BlobStore::clear_unfinished`] only
-//! looks whether the place can be reached at all.
+//! looks whether the place can be reached, and is this server's.
 //!
 //! Not here: how the protocols go (`object_store`).
 
 mod http;
 mod open;
+mod owner;
 mod reader;
 mod trouble;
 mod writer;
@@ -21,12 +22,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use futures_util::stream::{BoxStream, StreamExt as _};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use landline_core::store::{BlobKey, BlobRead, BlobStore, BlobWriter, ListedBlob, StoreError, StoreFuture};
 use landline_protocol::{ConversationId, Timestamp};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -47,6 +48,9 @@ struct Bucket {
     place: Url,
     store: Arc<dyn ObjectStore>,
     prefix: Path,
+    /// By what this server is known, and that the place is known to be its own.
+    owner: String,
+    claimed: OnceCell<()>,
     /// One for each writer that holds a part.
     writers: Arc<Semaphore>,
     /// Deletions, and parts that are taken back: what goes on when nobody waits for it.
@@ -62,6 +66,8 @@ impl fmt::Debug for CloudBlobs {
 impl CloudBlobs {
     /// Gets ready for `s3://bucket/prefix`, `az://container/prefix` or `gs://bucket/prefix`; makes no connection.
     ///
+    /// The place is for one server alone, which is told from others by `owner`: a text that it keeps and no other has.
+    ///
     /// Region, endpoint and credentials are taken from the variables of the environment that the tools of the provider
     /// know: those that begin with `AWS_`, `AZURE_` or `GOOGLE_`. Without credentials among them, the instance or the
     /// workload is asked for its own.
@@ -70,14 +76,22 @@ impl CloudBlobs {
     /// What is missing, or cannot be.
     pub fn open(
         place: &Url,
+        owner: impl Into<String>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, OpenBlobsError> {
         let failed = |why| OpenBlobsError::Cloud { place: place.clone(), why };
         let prefix = Path::from_url_path(place.path())
             .map_err(|error| failed(format!("the prefix cannot be used: {error}")))?;
         let store = open::store(place, environment.into_iter().collect()).map_err(failed)?;
-        let (place, writers) = (place.clone(), Arc::new(Semaphore::new(CLOUD_WRITERS)));
-        let bucket = Bucket { place, store, prefix, writers, tasks: TaskTracker::new() };
+        let bucket = Bucket {
+            place: place.clone(),
+            store,
+            prefix,
+            owner: owner.into(),
+            claimed: OnceCell::new(),
+            writers: Arc::new(Semaphore::new(CLOUD_WRITERS)),
+            tasks: TaskTracker::new(),
+        };
         Ok(Self { bucket: Arc::new(bucket) })
     }
 
@@ -96,6 +110,11 @@ impl Bucket {
     fn folder(&self, of: Option<&ConversationId>) -> Path {
         let prefix = self.prefix.clone();
         of.map_or(prefix.clone(), |conversation| prefix.join(conversation.as_str()))
+    }
+
+    /// Makes sure that the place is this server's. What fails is tried again the next time.
+    async fn claim(&self) -> Result<(), StoreError> {
+        self.claimed.get_or_try_init(|| owner::claim(self, &self.owner)).await.copied()
     }
 
     fn trouble(&self, error: &object_store::Error) -> StoreError {
@@ -140,23 +159,26 @@ impl BlobStore for CloudBlobs {
     }
 
     fn list(&self, of: Option<&ConversationId>) -> BoxStream<'static, Result<ListedBlob, StoreError>> {
-        let bucket = Arc::clone(&self.bucket);
-        let listed = self.bucket.store.list(Some(&self.bucket.folder(of)));
-        let blobs = listed.filter_map(move |object| {
-            let blob = match object {
-                Ok(object) => bucket.listed(&object).map(Ok),
-                Err(error) => Some(Err(bucket.trouble(&error))),
-            };
-            std::future::ready(blob)
-        });
-        blobs.boxed()
+        let (bucket, folder, all) = (Arc::clone(&self.bucket), self.bucket.folder(of), of.is_none());
+        let listing = async move {
+            if all {
+                bucket.claim().await?;
+            }
+            let listed = bucket.store.list(Some(&folder));
+            let blobs = listed.filter_map(move |object| {
+                let blob = match object {
+                    Ok(object) => bucket.listed(&object).map(Ok),
+                    Err(error) => Some(Err(bucket.trouble(&error))),
+                };
+                std::future::ready(blob)
+            });
+            Ok(blobs)
+        };
+        stream::once(listing).try_flatten().boxed()
     }
 
     fn clear_unfinished(&self) -> StoreFuture<u64, StoreError> {
         let bucket = Arc::clone(&self.bucket);
-        Box::pin(async move {
-            let mut listed = bucket.store.list(Some(&bucket.prefix));
-            listed.try_next().await.map(|_| 0).map_err(|error| bucket.trouble(&error))
-        })
+        Box::pin(async move { bucket.claim().await.map(|()| 0) })
     }
 }

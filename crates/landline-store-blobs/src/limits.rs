@@ -51,3 +51,6 @@ pub(crate) const CLOUD_IDLE_CONNECTIONS: usize = 32;
 
 /// How much of what a cloud says about an error is told on, in bytes.
 pub(crate) const CLOUD_ERROR_BYTES: usize = 200;
+
+/// The largest note that says whose a place in a cloud is; ours are a quarter of it.
+pub(crate) const CLOUD_OWNER_BYTES: u64 = 1024;

@@ -40,7 +40,7 @@ fn open(address: &str, allow_http: bool) -> CloudBlobs {
         ("AWS_SECRET_ACCESS_KEY", "key-canary".to_owned()),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value));
-    CloudBlobs::open(&"s3://bucket/prefix".parse().unwrap(), environment).unwrap()
+    CloudBlobs::open(&"s3://bucket/prefix".parse().unwrap(), "owner-canary", environment).unwrap()
 }
 
 fn key() -> BlobKey {
@@ -138,7 +138,7 @@ fn settings_that_cannot_be_are_told_at_once() {
         ("ftp://x/canary-less", "X", "canary", "s3://"),
     ] {
         let environment = [(name.to_owned(), value.to_owned())];
-        let error = CloudBlobs::open(&place.parse().unwrap(), environment).unwrap_err().to_string();
+        let error = CloudBlobs::open(&place.parse().unwrap(), "owner", environment).unwrap_err().to_string();
         assert!(error.contains(told) && error.contains(place) && !error.contains("canary;"), "{error}");
     }
 }

@@ -7,6 +7,7 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures_util::TryStreamExt as _;
 use landline_core::store::conformance::blobs::BlobRig;
 use landline_core::store::{BlobKey, BlobStore, View};
 use landline_store_blobs::CloudBlobs;
@@ -49,6 +50,10 @@ fn unfinished(bucket: &str) -> String {
 }
 
 fn open(bucket: &str) -> CloudBlobs {
+    open_as("owner", bucket)
+}
+
+fn open_as(owner: &str, bucket: &str) -> CloudBlobs {
     let endpoint = format!("http://{}", server());
     let environment = [
         ("AWS_ENDPOINT_URL", endpoint.as_str()),
@@ -58,7 +63,7 @@ fn open(bucket: &str) -> CloudBlobs {
         ("AWS_REGION", "us-east-1"),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    CloudBlobs::open(&format!("s3://{bucket}/some/prefix").parse().unwrap(), environment).unwrap()
+    CloudBlobs::open(&format!("s3://{bucket}/some/prefix").parse().unwrap(), owner, environment).unwrap()
 }
 
 impl BlobRig for S3Rig {
@@ -132,4 +137,34 @@ async fn a_bucket_that_is_not_there_is_told_with_what_to_do() {
     writer.write("x".into()).await.unwrap();
     let error = writer.finish().await.unwrap_err().to_string();
     assert!(error.contains("make the bucket") && !error.contains("secret"), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs a server that speaks like S3; run `cargo xtask blobs`"]
+async fn the_files_of_another_server_are_neither_listed_nor_added_to() {
+    let rig = S3Rig::fresh().await;
+    let key =
+        BlobKey { conversation: "a".parse().unwrap(), file: "file".parse().unwrap(), view: View::Original };
+    let write = async |blobs: &CloudBlobs, length: usize| {
+        let mut writer = blobs.create(&key).await?;
+        writer.write(vec![1; length].into()).await?;
+        writer.finish().await
+    };
+    write(&rig.blobs, 10).await.unwrap();
+    let other = open_as("another", &rig.bucket);
+
+    let troubles = [
+        other.clear_unfinished().await.unwrap_err(),
+        other.list(None).try_collect::<Vec<_>>().await.unwrap_err(),
+        write(&other, 10).await.unwrap_err(),
+        write(&other, S3Rig::LARGE).await.unwrap_err(),
+    ];
+
+    for trouble in troubles.map(|trouble| trouble.0) {
+        assert!(trouble.contains("those of another server"), "{trouble}");
+        assert!(trouble.contains("delete the object some/prefix/owner.landline"), "{trouble}");
+    }
+    let again = open(&rig.bucket);
+    again.clear_unfinished().await.unwrap();
+    assert_eq!(again.list(None).try_collect::<Vec<_>>().await.unwrap().len(), 1);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use landline_core::store::{Damage, DeliveryKind, LogStore, PageLimit, ReadError};
+use landline_core::store::{Damage, DeliveryKind, LogStore, PageLimit, ReadError, Registry};
 use landline_protocol::{ConversationId, Position};
 use landline_server::app;
 use landline_server::config::StoreLimits;
@@ -42,7 +42,7 @@ pub(crate) async fn run(flags: CheckFlags) -> anyhow::Result<ExitCode> {
     for kind in [DeliveryKind::Pending, DeliveryKind::Queued, DeliveryKind::Parked] {
         check_deliveries(&*store, kind, &mut tally).await?;
     }
-    let blobs = files::open(&flags.data, flags.files.as_deref()).await?;
+    let blobs = files::open(&flags.data, flags.files.as_deref(), &*store).await?;
     let files = files::check(&*store, blobs.as_deref()).await?;
     if files.left_over > 0 {
         output::line(&format!(
@@ -78,7 +78,7 @@ pub(crate) async fn run(flags: CheckFlags) -> anyhow::Result<ExitCode> {
 }
 
 /// Opens a folder that is there; opening one that is not would make it.
-async fn open(data: &Path) -> anyhow::Result<Box<dyn LogStore>> {
+async fn open(data: &Path) -> anyhow::Result<Box<impl LogStore + Registry>> {
     let is_empty = std::fs::read_dir(data)
         .with_context(|| format!("cannot read the data folder {}", data.display()))?
         .next()

@@ -64,6 +64,7 @@ impl Writer {
         let parts = match &mut self.parts {
             Some(parts) => parts,
             None => {
+                self.bucket.claim().await?;
                 let upload = self.bucket.store.put_multipart(&self.path).await;
                 let upload = Some(upload.map_err(|error| self.bucket.trouble(&error))?);
                 self.parts.insert(Parts { upload, tasks: self.bucket.tasks.clone() })
@@ -79,6 +80,7 @@ impl Writer {
             return Err(given_up());
         }
         if self.parts.is_none() {
+            self.bucket.claim().await?;
             let whole = std::mem::replace(&mut self.part, empty()).freeze();
             let put = self.bucket.store.put(&self.path, whole).await;
             return put.map(|_| self.bytes).map_err(|error| self.bucket.trouble(&error));

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use futures_util::StreamExt;
 use landline_core::files::{StoredFile, problem_with};
-use landline_core::store::{BlobKey, BlobStore, LogStore, ReadError, View};
+use landline_core::store::{BlobKey, BlobStore, LogStore, ReadError, Registry, View};
 use landline_core::{Clock, Facts, SystemClock};
 use landline_protocol::{ConversationId, Timestamp};
-use landline_server::app;
 use landline_server::config::{FilesAt, StoreLimits};
+use landline_server::{SystemEntropy, app};
 
 use super::LIST;
 use crate::output;
@@ -28,7 +28,11 @@ pub(super) struct FilesTally {
 }
 
 /// Where the files are: as it was said, or else below the data folder, if there is anything. Does not make it.
-pub(super) async fn open(data: &Path, files: Option<&str>) -> anyhow::Result<Option<Arc<dyn BlobStore>>> {
+pub(super) async fn open(
+    data: &Path,
+    files: Option<&str>,
+    registry: &dyn Registry,
+) -> anyhow::Result<Option<Arc<dyn BlobStore>>> {
     let at = match files {
         Some(text) => FilesAt::parse(text, Path::new(""))?,
         None => FilesAt::default_in(data),
@@ -38,7 +42,7 @@ pub(super) async fn open(data: &Path, files: Option<&str>) -> anyhow::Result<Opt
     {
         return Ok(None);
     }
-    app::open_blobs(&at, &StoreLimits::default()).await.map(Some)
+    app::open_blobs(&at, &StoreLimits::default(), registry, &SystemEntropy).await.map(Some)
 }
 
 /// Every file of every conversation, and everything that is kept.

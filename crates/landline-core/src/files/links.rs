@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use landline_protocol::ConversationId;
+use landline_protocol::{ConversationId, FileId};
 
 use super::StoredFile;
 use crate::store::View;
@@ -12,4 +12,9 @@ use crate::store::View;
 pub trait FileLinks: fmt::Debug + Send + Sync + 'static {
     /// The text for this view of this file.
     fn logged(&self, conversation: &ConversationId, file: &StoredFile, view: View) -> String;
+
+    /// What a link that was given out leads to, whether it has expired or not; `None` for any other text.
+    fn given_out(&self, _link: &str) -> Option<(ConversationId, FileId, View)> {
+        None
+    }
 }

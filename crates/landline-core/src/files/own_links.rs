@@ -1,5 +1,7 @@
-//! What a bot writes for a file that it has uploaded: the address at which the Connector API has it, for the bot alone.
-//! Before it is logged, it becomes what stands in a log for the file, so that whoever reads the log gets a link that works.
+//! What a bot writes for a file that it has uploaded: the address at which the Connector API has it, for the bot alone; or
+//! for one that it was sent: the link that it was given, which expires, and has the address by which bots reach this server.
+//! Before either is logged, it becomes what stands in a log for the file, so that whoever reads the log gets a link that
+//! works.
 //!
 //! Invariant: no client ever sees such an address, in which the capability of the bot may stand. One that leads to no file
 //! (any more) leads nowhere. Where the capability stands in anything else that the bot says (in a text, in the reference
@@ -23,6 +25,9 @@ const LINKING: [&str; 3] = ["attachments", "suggestedActions", "value"];
 
 /// Every such address has this in it, if no character of it is escaped.
 const PATH: &str = "v3/attachments/";
+
+/// Every link that was given out has this in it.
+const GIVEN_OUT: &str = "/files/";
 
 /// Where what is not there leads to.
 const NOWHERE: &str = "about:blank";
@@ -101,16 +106,16 @@ impl OwnLinks<'_> {
         let Some(base) = self.base.clone() else { return Ok(()) };
         for property in LINKING {
             let Some(json) = activity.properties().get(property) else { continue };
-            if !json.contains(PATH) && !json.contains('\\') {
+            if ![PATH, GIVEN_OUT, "\\"].iter().any(|part| json.contains(part)) {
                 continue;
             }
             let mut found = Vec::new();
             exchange_texts(json, |text| {
-                found.extend(named(text, &base));
+                found.extend(self.named(text, &base));
                 None
             });
             self.look_up(found).await?;
-            let linked = |text: &str| named(text, &base).and_then(|named| self.known.get(&named).cloned());
+            let linked = |text: &str| self.known.get(&self.named(text, &base)?).cloned();
             let Some(linked) = exchange_texts(json, linked) else { continue };
             if linked.len() > json.len() + LINKED_GROWTH_BYTES {
                 let problem = format!("{property}: it links its files so often that it grows too long");
@@ -120,6 +125,11 @@ impl OwnLinks<'_> {
             let _ = activity.properties_mut().set_json(property, linked.as_bytes());
         }
         Ok(())
+    }
+
+    fn named(&self, text: &str, base: &str) -> Option<Named> {
+        let given_out = || self.conversations.file_links().given_out(text);
+        named(text, base).or_else(|| given_out().map(|(of, file, view)| Named::File(of, file, view)))
     }
 
     async fn look_up(&mut self, found: Vec<Named>) -> Result<(), OwnLinksError> {

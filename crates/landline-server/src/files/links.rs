@@ -4,6 +4,7 @@ use landline_auth::{FileLinkError, FileLinkKeys, LinkSignature, LinkedFile, esca
 use landline_core::files::{FileLinks, StoredFile};
 use landline_core::store::View;
 use landline_protocol::{ConversationId, FileId, Timestamp};
+use percent_encoding::percent_decode_str;
 
 use crate::client_api::query;
 
@@ -67,5 +68,21 @@ impl FileLinks for Links {
             name: file.name.clone(),
             until: file.until,
         })
+    }
+
+    /// The base does not matter: bots and clients have others, and it may have changed.
+    fn given_out(&self, link: &str) -> Option<(ConversationId, FileId, View)> {
+        let (_, path) = link.split_once("/v3/directline/conversations/")?;
+        let (path, query) = path.split_once('?')?;
+        let mut parts = path.split('/');
+        let conversation = parts.next()?.parse().ok()?;
+        let file = parts.next().filter(|part| *part == "files").and_then(|_| parts.next())?.parse().ok()?;
+        let view = View::parse(parts.next()?)?;
+        let name = percent_decode_str(parts.next()?).decode_utf8().ok()?;
+        let query = Some(query);
+        let presented = Presented { conversation: &conversation, file: &file, view, name: &name, query };
+        let verified = self.verify(&presented, Timestamp::default());
+        let ours = parts.next().is_none() && verified != Err(FileLinkError::Invalid);
+        ours.then_some((conversation, file, view))
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::Method;
+use landline_core::files::FileLife;
 use landline_server::limits::UPLOADS_PER_CONVERSATION;
 use landline_testkit::domain::Behaviour;
 use landline_testkit::in_process::{OTHER_SECRET, Person, SECRET, TestServer, message};
@@ -274,6 +275,39 @@ async fn several_uploads_at_once() {
             .expect("a number");
         assert!(body(&server, &attachment["contentUrl"]).await == contents[n], "{n}");
     }
+}
+
+/// As echo bots do: what they were sent is theirs to send on.
+#[tokio::test]
+async fn a_link_that_a_bot_sends_back_is_one_for_clients_and_does_not_expire_with_it() {
+    let server = TestServer::builder()
+        .configure(|config| config.sites[0].files = Some(FileLife::Conversation))
+        .start()
+        .await;
+    let ann = server.person("ann").await;
+    let form = Form::default().file("Ü 1.png", "image/png", PNG);
+    let id = upload_form(&ann, form).send().await.expect(200).text("id");
+    let got = at_the_bot(&server, &id)["attachments"].clone();
+    let link = got[0]["contentUrl"].as_str().expect("a link").to_owned();
+    let echo = json!({"type": "message", "attachments": got});
+    let forged = link.replace("/original/", "/thumbnail/");
+    let other =
+        json!({"type": "message", "attachments": [{"contentType": "image/png", "contentUrl": forged}]});
+    for activity in [&echo, &other] {
+        server.bot_actor().send(&ann.conversation, activity).send().await.expect(200);
+    }
+
+    server.clock.advance(Duration::from_secs(5 * 86_400));
+
+    server.get(&path_of(&json!(link))).send().await.refused(403, "TokenExpired");
+    let token = server.operator().token(&json!({"conversationId": ann.conversation})).await;
+    let poll =
+        ann.beside("ann", &token).call(Method::GET, "/activities").host(Some("chat.example")).send().await;
+    let shown = |n: usize| poll.json()["activities"][n]["attachments"][0]["contentUrl"].clone();
+    assert_eq!(shown(1), shown(0));
+    assert!(shown(1).as_str().unwrap_or_default().starts_with("http://chat.example/v3/"), "{}", shown(1));
+    assert_eq!(body(&server, &shown(1)).await, PNG);
+    assert_eq!(shown(2), forged.as_str(), "what was not given out stays");
 }
 
 #[tokio::test]

@@ -41,6 +41,14 @@ pub enum SendError {
     /// Nothing was logged: there is no room for the files.
     #[error(transparent)]
     Quota(#[from] QuotaExceeded),
+    /// Nothing was logged: the activity is too large.
+    #[error("the activity is {bytes} bytes, the limit is {limit}; send files in parts of their own")]
+    TooBig {
+        /// How many bytes it has.
+        bytes: usize,
+        /// How many it may have.
+        limit: usize,
+    },
     /// Nothing was logged: the bot has too much to do already.
     #[error("the bot has too many activities under way; send again in a moment")]
     Busy,
@@ -110,6 +118,7 @@ impl Conversations {
         // Whatever refuses the send comes before the first thing that is logged for it.
         let key = self.key(&user, send.idempotency_key.or_else(|| send.activity.client_activity_id()))?;
         let mut activity = as_from(send.activity, &user);
+        let came_with_files = brought.is_some();
         let brought = brought.filter(Brought::has_files);
         if let Some(brought) = &brought {
             if kind == "typing" {
@@ -117,6 +126,10 @@ impl Conversations {
             }
             activity = self.with_attachments(&topic.id, activity, &brought.files())?;
             self.check_room(&topic, &brought.stored(), key.as_ref()).await?;
+        }
+        if came_with_files {
+            // Whoever took it in has left room for thumbnails.
+            self.check_size(&activity, brought.as_ref().map_or(0, |brought| brought.files().len()))?;
         }
         // In the outbox there is always room.
         let queued = self.is_queued(&facts.bot);

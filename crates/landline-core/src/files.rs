@@ -22,6 +22,7 @@ mod quota;
 mod room;
 mod stored;
 mod sweep;
+mod thumbnails;
 mod upload;
 mod written;
 

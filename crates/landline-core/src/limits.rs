@@ -208,6 +208,10 @@ pub(crate) const OUTBOX_SCAN: usize = 2048;
 /// How many files one upload may have.
 pub const FILES_PER_UPLOAD: usize = 10;
 
+/// How much larger than [`Limits::activity_bytes`] an activity may be that comes with files, for the thumbnails in it that
+/// become links: stock Web Chat makes them of up to some 65 KB of text.
+pub const THUMBNAILS_BYTES: usize = FILES_PER_UPLOAD * 128 * 1024;
+
 /// How much larger an activity may become by each file that is put into it: a link with the longest name, all of its
 /// characters escaped, and a type.
 pub(crate) const BYTES_PER_ATTACHED_FILE: usize = 4 * 1024;

@@ -61,6 +61,7 @@ impl From<SendError> for ApiError {
             SendError::Missing(_) => Self::missing_property(error.to_string()),
             SendError::NotAllowed(_) => Self::bad_argument(error.to_string()),
             SendError::Quota(full) => Self::quota_exceeded(full.to_string()),
+            SendError::TooBig { .. } => Self::too_big(error.to_string()),
             SendError::Busy => Self::unavailable(error.to_string(), RETRY_AFTER),
             SendError::NotLogged(error) => error.into(),
             SendError::Bot { ref delivered, .. } => bot_error(&error, delivered),

@@ -1,11 +1,13 @@
 //! Files become attachments of the activity that they came with.
 //!
 //! Source: the stock clients send the activity with its attachments, without their `contentUrl`, and each file under the
-//! name of its attachment. What the activity declares stays as it is; only the link comes to it.
+//! name of its attachment. What the activity declares stays as it is; only the link comes to it, and takes the place of a
+//! thumbnail that was kept (`thumbnails`).
 
 use landline_protocol::{Activity, ConversationId, RawObject};
 use serde_json::value::RawValue;
 
+use super::thumbnails::thumbnail_text;
 use super::{NewFile, StoredFile};
 use crate::client_send::SendError;
 use crate::conversations::Conversations;
@@ -39,19 +41,19 @@ impl Conversations {
         let values: Vec<_> = attachments.into_iter().map(Attachment::into_raw).collect();
         let array = serde_json::value::to_raw_value(&values).unwrap_or_default();
         activity.properties_mut().set("attachments", array);
-        let limit = self.limits().activity_bytes + files.len() * BYTES_PER_ATTACHED_FILE;
-        let bytes = activity.to_json().len();
-        if bytes > limit {
-            return Err(SendError::NotAllowed(format!(
-                "the activity is {bytes} bytes with its files, the limit is {limit}"
-            )));
-        }
         Ok(activity)
+    }
+
+    /// Refuses an activity that is too large, with so many files in it.
+    pub(crate) fn check_size(&self, activity: &Activity, files: usize) -> Result<(), SendError> {
+        let limit = self.limits().activity_bytes + files * BYTES_PER_ATTACHED_FILE;
+        let bytes = activity.to_json().len();
+        if bytes > limit { Err(SendError::TooBig { bytes, limit }) } else { Ok(()) }
     }
 }
 
 /// One attachment of an activity.
-enum Attachment {
+pub(super) enum Attachment {
     Object(RawObject),
     /// What nobody can read as one stays as it is.
     Other(Box<RawValue>),
@@ -66,7 +68,7 @@ impl Attachment {
     }
 }
 
-fn declared(activity: &Activity) -> Result<Vec<Attachment>, SendError> {
+pub(super) fn declared(activity: &Activity) -> Result<Vec<Attachment>, SendError> {
     let Some(json) = activity.properties().get("attachments").filter(|json| *json != "null") else {
         return Ok(Vec::new());
     };
@@ -80,7 +82,7 @@ fn declared(activity: &Activity) -> Result<Vec<Attachment>, SendError> {
 }
 
 /// The first of this name that has no content. One that was filled has some.
-fn waiting<'a>(attachments: &'a mut [Attachment], name: &str) -> Option<&'a mut RawObject> {
+pub(super) fn waiting<'a>(attachments: &'a mut [Attachment], name: &str) -> Option<&'a mut RawObject> {
     attachments.iter_mut().find_map(|attachment| match attachment {
         Attachment::Object(object) => {
             let absent = |name| matches!(object.get(name), None | Some("null" | "\"\""));
@@ -103,7 +105,8 @@ fn fill(attachment: &mut RawObject, said: &NewFile, file: &StoredFile, link: &dy
     if !is_declared(attachment, "name") {
         attachment.set_text("name", &file.name);
     }
-    if file.thumbnail.is_some() && !is_declared(attachment, "thumbnailUrl") {
+    let is_elsewhere = is_declared(attachment, "thumbnailUrl") && thumbnail_text(attachment).is_none();
+    if file.thumbnail.is_some() && !is_elsewhere {
         attachment.set_text("thumbnailUrl", &link(View::Thumbnail));
     }
 }

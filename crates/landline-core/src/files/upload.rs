@@ -10,6 +10,7 @@ use landline_protocol::{BotName, ConversationId, FileId, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::room::Owner;
+use super::thumbnails::{Picture, pictures};
 use super::{
     Fate, FileDigest, FilesFrom, KIND_BYTES, NewFile, QuotaExceeded, StoredFile, StoredView, Written,
     answered, clean_name, served_type,
@@ -236,6 +237,30 @@ impl Upload {
         Ok(())
     }
 
+    /// Keeps the thumbnail of a file that has come.
+    async fn keep_thumbnail(&mut self, picture: Picture) -> Result<(), UploadError> {
+        let Picture { of, content_type, bytes: picture } = picture;
+        let came = self.came.get_mut(of).filter(|came| came.file.thumbnail.is_none());
+        let came = came.ok_or(UploadError::Misused("a thumbnail needs a file that has none"))?;
+        let key = BlobKey {
+            conversation: self.topic.id.clone(),
+            file: came.file.id.clone(),
+            view: View::Thumbnail,
+        };
+        let conversations = self.written.conversations().clone();
+        let bytes = u64::try_from(picture.len()).unwrap_or(u64::MAX);
+        let kept = self.topic.door().facts().kept_files(conversations.now());
+        conversations.room().take(self.written.owner(), bytes, kept, conversations.limits())?;
+        self.written.add_bytes(bytes);
+        self.written.add_blob(key.clone());
+        let mut writer = answered(conversations.blobs().create(&key)).await.map_err(UploadError::Store)?;
+        let digest = FileDigest::new(Sha256::digest(&picture).into());
+        answered(writer.write(picture)).await.map_err(UploadError::Store)?;
+        self.written.finish(writer).await.map_err(UploadError::Store)?;
+        came.file.thumbnail = Some(StoredView { content_type, bytes, digest });
+        Ok(())
+    }
+
     /// A call begins; until it has ended well, there is nothing to go on with.
     fn begins(&mut self) -> Result<(), UploadError> {
         if std::mem::replace(&mut self.unsound, true) {
@@ -258,16 +283,24 @@ impl Upload {
     /// answers. A repeat gets the id of the first, and its files are dropped.
     ///
     /// A file becomes the content of the first attachment of its name that the activity declares without content, and an
-    /// attachment of its own where there is none.
+    /// attachment of its own where there is none. A thumbnail that the activity declares as a `data:` URI is kept as well,
+    /// and a link stands in its place.
     ///
     /// # Errors
     /// [`SendError`]; its variants say what was logged.
-    pub async fn send(self, send: ClientSend) -> Result<String, SendError> {
+    pub async fn send(mut self, send: ClientSend) -> Result<String, SendError> {
         if !self.is_whole() {
             return Err(SendError::NotAllowed("a file did not come to its end".to_owned()));
         }
         if send.conversation != self.topic.id {
             return Err(Unavailable::NotFound.into());
+        }
+        let names = self.came.iter().map(|came| came.said.name.as_deref());
+        for picture in pictures(&send.activity, names) {
+            // Where it cannot be kept, it stays in the activity, as it came.
+            if let Err(error) = self.keep_thumbnail(picture).await {
+                tracing::debug!(%error, "A thumbnail stays in its activity");
+            }
         }
         let Self { written, topic, came, .. } = self;
         let conversations = written.conversations().clone();

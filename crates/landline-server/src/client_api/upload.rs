@@ -18,7 +18,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use landline_core::ClientSend;
 use landline_core::files::{NewFile, Upload};
-use landline_core::limits::FILES_PER_UPLOAD;
+use landline_core::limits::{FILES_PER_UPLOAD, THUMBNAILS_BYTES};
 use landline_core::store::View;
 use landline_protocol::{Activity, ChannelAccount, ResourceResponse};
 
@@ -62,7 +62,7 @@ fn most_bytes(app: &App) -> u64 {
     let bytes = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     let files = limits.file_bytes.saturating_mul(bytes(FILES_PER_UPLOAD));
     let heads = bytes(UPLOAD_PART_HEAD_BYTES).saturating_mul(bytes(FILES_PER_UPLOAD + 2));
-    files.saturating_add(bytes(limits.activity_bytes)).saturating_add(heads)
+    files.saturating_add(bytes(limits.activity_bytes + THUMBNAILS_BYTES)).saturating_add(heads)
 }
 
 async fn answer(app: &App, parts: &mut Parts, incoming: &mut Incoming) -> Result<String, Refused> {
@@ -147,7 +147,8 @@ async fn take(
     }
     if is_parts {
         let boundary = boundary(content_type.as_deref().unwrap_or_default())?;
-        let activity = take_parts(incoming, boundary, upload, limits.activity_bytes).await?;
+        let activity =
+            take_parts(incoming, boundary, upload, limits.activity_bytes + THUMBNAILS_BYTES).await?;
         if activity.is_none() && upload.files().next().is_none() {
             return Err(Refused::malformed(ApiError::missing_property("the body has no part; send a file")));
         }

@@ -441,3 +441,64 @@ async fn a_caller_that_goes_away_while_it_is_logged_cancels_nothing() {
     timeout(Duration::from_secs(1), sending).await.unwrap_err();
     assert_eq!(kept(&world, &c).await, (1, 1));
 }
+
+fn data_uri(bytes: &[u8]) -> String {
+    use base64::Engine;
+    format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thumbnail_in_the_activity_is_kept_beside_its_file() {
+    let (world, c) = world().await;
+    let upload = take(&world, &c, &[(named("a.png", "image/png"), PNG)]).await.unwrap();
+    let declared =
+        json!([{"name": "a.png", "contentType": "image/png", "thumbnailUrl": data_uri(PNG), "more": 1}]);
+
+    upload.send(send_of(&c, message(declared))).await.unwrap();
+
+    let [file] = &*entries(&world, &c).await else { panic!("one file") };
+    let expected = json!([{
+        "name": "a.png",
+        "contentType": "image/png",
+        "thumbnailUrl": format!("landline-file:/c/{}/thumbnail/a.png", file.id),
+        "more": 1,
+        "contentUrl": format!("landline-file:/c/{}/original/a.png", file.id),
+    }]);
+    assert_eq!(Value::from(attachments(&world, &c).await), expected);
+    assert_eq!(file.all_bytes(), 2 * PNG.len() as u64);
+    assert_eq!(kept(&world, &c).await, (1, 2), "both have their bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thumbnail_that_cannot_be_kept_stays_in_its_activity() {
+    for bytes in [PNG, b"<svg/>"] {
+        let limits = Limits { conversation_files_bytes: PNG.len() as u64, ..Limits::default() };
+        let (world, c) = world_with(limits).await;
+        let upload = take(&world, &c, &[(named("a.png", "image/png"), PNG)]).await.unwrap();
+        let declared = json!([{"name": "a.png", "thumbnailUrl": data_uri(bytes)}]);
+
+        upload.send(send_of(&c, message(declared))).await.unwrap();
+
+        assert_eq!(attachments(&world, &c).await[0]["thumbnailUrl"], data_uri(bytes));
+        assert_eq!(kept(&world, &c).await, (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_activity_may_be_as_large_as_ever_without_its_thumbnails() {
+    let limit = 2_000;
+    let (world, c) = world_with(Limits { activity_bytes: limit, ..Limits::default() }).await;
+    let large = [PNG, &[7; 100_000]].concat();
+    let upload = take(&world, &c, &[(named("a.png", "image/png"), PNG)]).await.unwrap();
+    let declared = json!([{"name": "a.png", "thumbnailUrl": data_uri(&large)}]);
+    upload.send(send_of(&c, message(declared))).await.unwrap();
+
+    for files in [&[][..], &[(named("b.png", "image/png"), PNG)]] {
+        let upload = take(&world, &c, files).await.unwrap();
+        let mut activity = message(json!([]));
+        activity["text"] = "x".repeat(limit + 8_000).into();
+        let refused = upload.send(send_of(&c, activity)).await;
+        assert!(matches!(refused, Err(SendError::TooBig { .. })), "{refused:?}");
+    }
+    assert_eq!(kept(&world, &c).await, (1, 2));
+}

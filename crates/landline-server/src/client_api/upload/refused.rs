@@ -44,6 +44,7 @@ impl From<SendError> for Refused {
         let reason = match &error {
             SendError::Quota(exceeded) => of_quota(exceeded.quota),
             SendError::NotLogged(_) => FileRefused::Store,
+            SendError::TooBig { .. } => FileRefused::TooBig,
             SendError::Missing(_) | SendError::NotAllowed(_) | SendError::Busy | SendError::Bot { .. } => {
                 FileRefused::Activity
             }

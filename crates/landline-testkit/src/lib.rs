@@ -5,7 +5,7 @@
 //!   server, an engine or a simulation.
 //! - [`process`], [`client`], [`bot`]: a real `landline` process, and a client and a bot that speak to it over
 //!   loopback; [`server::TestServer`] ties the three together.
-//! - [`file`]: files made up from a seed, and the bodies in which they travel.
+//! - [`mod@file`]: files made up from a seed, and the bodies in which they travel.
 //! - [`bulk`]: bodies of any size over a bare socket, never held.
 //! - [`bad_bot`]: a bot on a bare socket, which breaks the rules of HTTP as it is told.
 //! - [`domain`]: the domain in this process, with a bot, a clock, randomness and a disk that a test decides.

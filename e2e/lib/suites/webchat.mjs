@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { history } from '../api.mjs';
 import { ChatPage, launchBrowser } from '../browser.mjs';
-import { measured, oddFile, onDisk, picture, textFile } from '../files.mjs';
+import { fetched, measured, oddFile, onDisk, picture, textFile } from '../files.mjs';
 import { startPair } from '../pair.mjs';
 import { startSite } from '../site.mjs';
 import { assertEachEchoedOnce, assertSameAsLog, echoed, lines } from '../transcript.mjs';
@@ -281,11 +281,13 @@ function files(side, name) {
           assert.ok(saved.bytes.equals(sent[i].bytes), `${sent[i].name} was saved with other bytes`);
         }
       }
-      // Of a visitor's image Web Chat shows the thumbnail that it made itself; behind it is the image.
+      // Of a visitor's image Web Chat shows the thumbnail that it made itself and sent along; behind it is the image.
       const [shown, ...more] = await chat.pictures('three files');
       assert.deepEqual([shown.alt, shown.width, shown.height, more], [picture.name, 160, 120, []]);
+      assert.ok(shown.src.startsWith(`${side.server.domain}/`), shown.src);
       const own = (await chat.received()).find(a => a.text === 'three files');
-      assert.match(own.attachments[0].thumbnailUrl, /^data:image\/jpeg;/);
+      assert.equal(own.attachments[0].thumbnailUrl, shown.src);
+      assert.equal((await fetched(shown.src)).headers.get('content-type'), 'image/jpeg');
       await assertLeadsTo(own.attachments[0].contentUrl, picture, 'the image');
       const width = await chat.page.evaluate(async src => {
         const image = Object.assign(new Image(), { src });

@@ -171,6 +171,9 @@ pub(crate) const RECOVERED_DELIVERIES: usize = 32;
 /// How often it is looked for conversations whose time is over.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// How long after the start it is first looked for them: those who come back to a server that was restarted go first.
+pub const FIRST_SWEEP: Duration = Duration::from_secs(60);
+
 /// How many conversations or pending deliveries are listed at a time.
 pub(crate) const LIST_PAGE: usize = 256;
 

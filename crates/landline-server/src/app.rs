@@ -14,7 +14,8 @@ use landline_core::files::FilesFrom;
 use landline_core::store::{BlobStore, LogStore, Registry};
 use landline_core::{
     AnswerEnd, BotTransport, Clock, Conversations, Delivered, Entropy, Observer, OutboxChange, Parts,
-    Retention, limits::SWEEP_INTERVAL,
+    Retention,
+    limits::{FIRST_SWEEP, SWEEP_INTERVAL},
 };
 use landline_protocol::SiteName;
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
@@ -357,6 +358,7 @@ async fn sweep_regularly(
     directory: Arc<Directory>,
     shutdown: CancellationToken,
 ) {
+    let mut pause = FIRST_SWEEP;
     loop {
         // First at once: an earlier process may have been cut off while files came in.
         tokio::select! {
@@ -368,9 +370,10 @@ async fn sweep_regularly(
             () = shutdown.cancelled() => return,
         }
         tokio::select! {
-            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
+            () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => return,
         }
+        pause = SWEEP_INTERVAL;
         // A wake-up is a hint; this is the slower poll behind it.
         conversations.resume_outbox();
         match conversations.sweep(&retention(&directory.snapshot())).await {

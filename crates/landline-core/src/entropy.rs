@@ -11,22 +11,21 @@ pub trait Entropy: Send + Sync + 'static {
 impl dyn Entropy {
     /// A new conversation id.
     pub fn conversation_id(&self) -> ConversationId {
-        let mut bytes = [0; 2 * ConversationId::LENGTH];
-        loop {
-            self.fill(&mut bytes);
-            // One in 10^30 draws has too few usable bytes.
-            if let Some(id) = ConversationId::from_random(&bytes) {
-                return id;
-            }
-        }
+        self.id(ConversationId::from_random)
     }
 
     /// A new file id.
     pub fn file_id(&self) -> FileId {
-        let mut bytes = [0; 2 * FileId::LENGTH];
+        self.id(FileId::from_random)
+    }
+
+    /// A new id. All that are made here have one length.
+    fn id<T>(&self, from_random: fn(&[u8]) -> Option<T>) -> T {
+        let mut bytes = [0; 2 * ConversationId::LENGTH];
         loop {
             self.fill(&mut bytes);
-            if let Some(id) = FileId::from_random(&bytes) {
+            // One in 10^30 draws has too few usable bytes.
+            if let Some(id) = from_random(&bytes) {
                 return id;
             }
         }

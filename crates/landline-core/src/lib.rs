@@ -6,6 +6,7 @@
 mod append;
 mod bot;
 mod bot_send;
+mod causes;
 mod client_send;
 mod clock;
 mod conversations;
@@ -36,6 +37,7 @@ pub use bot::{
     DeliveryMode, Wanted,
 };
 pub use bot_send::BotSendError;
+pub use causes::with_causes;
 pub use client_send::{ClientSend, SendError};
 pub use clock::{Clock, SystemClock};
 pub use conversations::{Conversations, NoObserver, NotLogged, Observer, Parts, Unavailable};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::form_urlencoded;
 
-use crate::admin::wire::{Conversation, File, FullConversation, OneConversation};
+use crate::admin::wire::{Conversation, File, OneConversation};
 use crate::admin::{Admin, Answer};
 use crate::cli::conversation::{ConversationAction, ConversationArguments};
 use crate::limits::CONVERSATION_PAGES;
@@ -136,7 +136,7 @@ fn listed(all: &Conversations) -> String {
     text
 }
 
-fn described(one: &FullConversation) -> String {
+fn described(one: &Conversation<Vec<File>>) -> String {
     let files = |file: &File| {
         let until = file.until.clone().unwrap_or_else(|| "the conversation ends".to_owned());
         format!("{} ({} bytes, {}, until {until})", file.name, file.size, file.id)

@@ -155,6 +155,12 @@ impl Upload {
                 return Err(UploadError::Misused("a thumbnail needs a file that has none"));
             }
         };
+        self.open(file, view, said).await?;
+        self.unsound = false;
+        Ok(())
+    }
+
+    async fn open(&mut self, file: FileId, view: View, said: NewFile) -> Result<(), UploadError> {
         let key = BlobKey { conversation: self.topic.id.clone(), file, view };
         // First, so that whatever becomes of it is taken away.
         self.written.add_blob(key.clone());
@@ -162,7 +168,6 @@ impl Upload {
         let writer = answered(creating).await.map_err(UploadError::Store)?;
         let (hash, bytes, first_bytes) = (Sha256::new(), 0, Vec::new());
         self.writing = Some(Writing { key, said, writer, hash, bytes, first_bytes });
-        self.unsound = false;
         Ok(())
     }
 
@@ -222,8 +227,8 @@ impl Upload {
         let content_type = served_type(said.content_type.as_deref(), &first_bytes).into_owned();
         let view = StoredView { content_type, bytes, digest: FileDigest::new(hash.finalize().into()) };
         if key.view == View::Thumbnail {
-            if let Some(Came { file, .. }) = self.came.last_mut() {
-                file.thumbnail = Some(view);
+            if let Some(came) = self.came.iter_mut().find(|came| came.file.id == key.file) {
+                came.file.thumbnail = Some(view);
             }
             self.unsound = false;
             return Ok(());
@@ -239,26 +244,12 @@ impl Upload {
 
     /// Keeps the thumbnail of a file that has come.
     async fn keep_thumbnail(&mut self, picture: Picture) -> Result<(), UploadError> {
-        let Picture { of, content_type, bytes: picture } = picture;
-        let came = self.came.get_mut(of).filter(|came| came.file.thumbnail.is_none());
+        let came = self.came.get(picture.of).filter(|came| came.file.thumbnail.is_none());
         let came = came.ok_or(UploadError::Misused("a thumbnail needs a file that has none"))?;
-        let key = BlobKey {
-            conversation: self.topic.id.clone(),
-            file: came.file.id.clone(),
-            view: View::Thumbnail,
-        };
-        let conversations = self.written.conversations().clone();
-        let bytes = u64::try_from(picture.len()).unwrap_or(u64::MAX);
-        let kept = self.topic.door().facts().kept_files(conversations.now());
-        conversations.room().take(self.written.owner(), bytes, kept, conversations.limits())?;
-        self.written.add_bytes(bytes);
-        self.written.add_blob(key.clone());
-        let mut writer = answered(conversations.blobs().create(&key)).await.map_err(UploadError::Store)?;
-        let digest = FileDigest::new(Sha256::digest(&picture).into());
-        answered(writer.write(picture)).await.map_err(UploadError::Store)?;
-        self.written.finish(writer).await.map_err(UploadError::Store)?;
-        came.file.thumbnail = Some(StoredView { content_type, bytes, digest });
-        Ok(())
+        let said = NewFile { name: None, content_type: Some(picture.content_type) };
+        self.open(came.file.id.clone(), View::Thumbnail, said).await?;
+        self.write(picture.bytes).await?;
+        self.end().await
     }
 
     /// A call begins; until it has ended well, there is nothing to go on with.
@@ -300,6 +291,7 @@ impl Upload {
             // Where it cannot be kept, it stays in the activity, as it came.
             if let Err(error) = self.keep_thumbnail(picture).await {
                 tracing::debug!(%error, "A thumbnail stays in its activity");
+                (self.writing, self.unsound) = (None, false);
             }
         }
         let Self { written, topic, came, .. } = self;

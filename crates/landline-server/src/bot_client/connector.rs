@@ -9,6 +9,7 @@ use http::Uri;
 use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
+use landline_core::with_causes;
 use tokio::sync::OnceCell;
 use tower::Service;
 
@@ -109,18 +110,4 @@ impl Service<Uri> for WatchedConnector {
         let connecting = self.0.call(uri);
         Box::pin(async move { Ok(Watched::new(connecting.await?)) })
     }
-}
-
-/// An error and what caused it, in one line; says nothing twice.
-pub(super) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = inner.source();
-    }
-    text
 }

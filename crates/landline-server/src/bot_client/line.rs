@@ -17,9 +17,8 @@ use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper::ext::on_informational;
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::Connection as _;
-use landline_core::BotFailure;
+use landline_core::{BotFailure, with_causes};
 
-use super::connector::with_causes;
 use super::watch::{Watch, WatchHandle, Watched};
 use crate::limits::{BOT_ANSWER_HEAD_BYTES, BOT_ANSWER_HEADERS};
 

@@ -5,6 +5,7 @@
 use std::error::Error as _;
 
 use landline_core::store::StoreError;
+use landline_core::with_causes;
 use object_store::Error;
 use object_store::client::HttpError;
 use url::Url;
@@ -49,19 +50,6 @@ fn what_happened(error: &Error) -> (String, Option<u16>) {
 fn code(body: &str) -> Option<&str> {
     let (_, rest) = body.split_once("<Code>")?;
     Some(rest.split_once("</Code>")?.0)
-}
-
-fn with_causes(error: &HttpError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 /// One line, and not a long one.

@@ -110,12 +110,13 @@ pub(crate) struct Site {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct OneConversation {
-    pub(crate) conversation: FullConversation,
+    pub(crate) conversation: Conversation<Vec<File>>,
 }
 
+/// A conversation; of its files, a list says how many there are, and the answer about one says which.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Conversation {
+pub(crate) struct Conversation<Files = u64> {
     pub(crate) id: String,
     pub(crate) site: String,
     pub(crate) bot: String,
@@ -123,21 +124,7 @@ pub(crate) struct Conversation {
     pub(crate) last_activity: String,
     pub(crate) members: u64,
     pub(crate) activities: u64,
-    /// How many.
-    pub(crate) files: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct FullConversation {
-    pub(crate) id: String,
-    pub(crate) site: String,
-    pub(crate) bot: String,
-    pub(crate) created: String,
-    pub(crate) last_activity: String,
-    pub(crate) members: u64,
-    pub(crate) activities: u64,
-    pub(crate) files: Vec<File>,
+    pub(crate) files: Files,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -40,14 +40,11 @@ pub(super) struct Ends {
 }
 
 /// Serves requests until the client leaves, becomes a WebSocket, breaks a rule, or the server shuts down.
-pub(super) async fn run<T>(
-    stream: Held<T>,
-    peer: SocketAddr,
-    router: Router,
-    limits: &ServeLimits,
-    ends: Ends,
-) where
-    T: Send + Unpin + 'static,
+///
+/// `stream` is a [`Held`] socket, or a layer over one.
+pub(super) async fn run<S>(stream: S, peer: SocketAddr, router: Router, limits: &ServeLimits, ends: Ends)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);

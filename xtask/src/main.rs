@@ -7,6 +7,7 @@
 mod blobs;
 mod direction;
 mod run;
+mod security;
 
 use std::process::ExitCode;
 
@@ -33,8 +34,10 @@ enum Chore {
     },
     /// Everything that must be green: `check`, then `e2e`, then `blobs`, then a short `crash`.
     Test,
-    /// Format, lints, documentation, direction of dependencies, Rust tests.
+    /// Format, lints, documentation, direction of dependencies, table of attacks, Rust tests.
     Check,
+    /// Only whether the tests that `docs/security.md` names exist; part of `check`.
+    Table,
     /// Files in a bucket, against a server that speaks like S3; installs it from PyPI as needed.
     Blobs,
     /// Stock clients and stock bots against the built binary; installs Chromium, npm and Python packages as needed.
@@ -79,6 +82,7 @@ fn run(chore: Chore) -> Result<()> {
             crash(CRASH_CYCLES_IN_TEST, Cargo::Dev, &[])
         }
         Chore::Check => check(),
+        Chore::Table => security::check(),
         Chore::Blobs => blobs::run(),
         Chore::E2e => e2e(),
         Chore::Crash { cycles, arguments } => crash(cycles, Cargo::Release, &arguments),
@@ -95,6 +99,8 @@ fn check() -> Result<()> {
     cargo(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()?;
     step("direction of dependencies");
     direction::check()?;
+    step("table of attacks");
+    security::check()?;
     step("Rust tests");
     // Some of them start the real binary.
     build_dev()?;

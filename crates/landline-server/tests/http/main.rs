@@ -36,6 +36,7 @@ mod poll;
 mod random_input;
 mod reconnect;
 mod restart;
+mod security;
 mod send;
 mod start;
 mod stop;

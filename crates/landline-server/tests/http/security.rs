@@ -1,0 +1,33 @@
+//! What somebody who means harm may try, row by row of `docs/security.md`.
+//!
+//! A test is named after its row: `s01_…`. The table names every one of them, and `cargo xtask check` sees to that. What
+//! other chapters show already is not repeated here; the table says where it stands.
+//!
+//! Not here: what is only broken, and not meant to harm (`bad_input`, `bad_files`, `random_input`).
+
+mod credentials;
+#[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]
+mod raw;
+
+use landline_testkit::in_process::{OTHER_SECRET, Person, SECRET, TestServer};
+
+/// A server with two sites that have nothing to do with each other, and a conversation in each.
+struct World {
+    server: TestServer,
+    /// Somebody at the first site.
+    ann: Person,
+    /// Somebody at the other site.
+    eve: Person,
+}
+
+impl World {
+    async fn start() -> Self {
+        Self::of(TestServer::start().await).await
+    }
+
+    async fn of(server: TestServer) -> Self {
+        let ann = server.operator_with(SECRET).person("ann").await;
+        let eve = server.operator_with(OTHER_SECRET).person("eve").await;
+        Self { server, ann, eve }
+    }
+}

@@ -1,0 +1,127 @@
+//! The table of `docs/security.md`: every row is there, and every test that it names exists.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::root;
+
+/// The table, from the root of the repository.
+const TABLE: &str = "docs/security.md";
+
+/// Rows are numbered from one to this.
+const ROWS: usize = 86;
+
+/// What a row says whose tests are still to be written.
+const OPEN: &str = "open";
+
+/// Looks at the table.
+pub(crate) fn check() -> Result<()> {
+    let text = fs::read_to_string(root().join(TABLE)).with_context(|| format!("cannot read {TABLE}"))?;
+    let mut complaints = Vec::new();
+    let rows = rows(&text, &mut complaints);
+    let open: Vec<&str> = rows.iter().filter(|row| row.shown_by == OPEN).map(|row| row.name).collect();
+    for row in &rows {
+        complaints.extend(complaints_of(row, &root()));
+    }
+    if !complaints.is_empty() {
+        bail!("{TABLE}:\n  {}", complaints.join("\n  "));
+    }
+    println!("{} of {ROWS} rows have tests; open: {}", ROWS - open.len(), open.join(" "));
+    Ok(())
+}
+
+struct Row<'a> {
+    /// Such as `S01`.
+    name: &'a str,
+    /// The last column.
+    shown_by: &'a str,
+}
+
+/// The rows in order; a row that is missing, there twice or garbled is a complaint.
+fn rows<'a>(text: &'a str, complaints: &mut Vec<String>) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    for line in text.lines().filter(|line| line.starts_with("| S")) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let expected = format!("S{:02}", rows.len() + 1);
+        match cells[..] {
+            [name, _, _, shown_by] if name == expected => rows.push(Row { name, shown_by }),
+            _ => complaints.push(format!("expected a row {expected} of four columns, and found {line:?}")),
+        }
+    }
+    if rows.len() != ROWS {
+        complaints.push(format!("{} rows in order, not {ROWS}", rows.len()));
+    }
+    rows
+}
+
+/// What is wrong with the tests of a row: each is a file of the repository, or `file::name` of a test in it.
+fn complaints_of(row: &Row<'_>, root: &Path) -> Vec<String> {
+    if row.shown_by == OPEN {
+        return Vec::new();
+    }
+    let named: Vec<&str> =
+        row.shown_by.split('`').skip(1).step_by(2).filter(|name| name.contains('/')).collect();
+    let mut complaints: Vec<String> = named
+        .iter()
+        .filter_map(|test| missing(test, root).map(|what| format!("{}: {what}", row.name)))
+        .collect();
+    if named.is_empty() {
+        complaints.push(format!("{}: names no test as `path/to/file.rs::test_name`", row.name));
+    }
+    complaints
+}
+
+/// Why there is no such test; nothing where there is one.
+fn missing(test: &str, root: &Path) -> Option<String> {
+    let (path, name) = test.split_once("::").map_or((test, None), |(path, name)| (path, Some(name)));
+    let Ok(text) = fs::read_to_string(root.join(path)) else {
+        return Some(format!("there is no file {path}"));
+    };
+    let name = name?;
+    let defined = if path.ends_with(".rs") {
+        text.contains(&format!("fn {name}("))
+    } else {
+        // The tests of stock clients are named by sentences.
+        text.contains(name)
+    };
+    (!defined).then(|| format!("there is no {name} in {path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The complaints about a table of which one row is changed.
+    fn complaints(change: impl Fn(usize) -> String) -> Vec<String> {
+        let text: Vec<String> = (1..=ROWS).map(change).collect();
+        let mut complaints = Vec::new();
+        for row in rows(&text.join("\n"), &mut complaints) {
+            complaints.extend(complaints_of(&row, &root()));
+        }
+        complaints
+    }
+
+    fn row(number: usize) -> String {
+        format!("| S{number:02} | a | b | open |")
+    }
+
+    #[test]
+    fn rows_that_are_not_as_they_must_be_are_complained_about() {
+        let here = "xtask/src/security.rs";
+        assert_eq!(complaints(row), Vec::<String>::new());
+        let right = format!("| S07 | a | b | `{here}::missing`, and `{here}` |");
+        assert_eq!(complaints(|n| if n == 7 { right.clone() } else { row(n) }), Vec::<String>::new());
+        for wrong in [
+            "| S08 | a | b | open |".to_owned(),
+            "| S07 | a | open |".to_owned(),
+            String::new(),
+            "| S07 | a | b | nothing yet |".to_owned(),
+            "| S07 | a | b | `xtask/src/nowhere.rs::missing` |".to_owned(),
+            format!("| S07 | a | b | `{here}::{}` |", "no_such".to_owned() + "_test"),
+        ] {
+            assert!(!complaints(|n| if n == 7 { wrong.clone() } else { row(n) }).is_empty(), "{wrong:?}");
+        }
+    }
+}

@@ -32,7 +32,7 @@ use crate::config::{Config, StoreLimits};
 use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
 use crate::files::{Links, WithLinks, open_file_keys};
-use crate::http::{ServeLimits, serve, with_layers};
+use crate::http::{ServeLimits, TrustedProxies, serve, with_client_address, with_layers};
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
 use crate::limits::{
     ADMIN_CONNECTIONS, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, CLEAR_UNFINISHED, STREAM_DRAIN, UPLOADS_AT_ONCE,
@@ -145,6 +145,7 @@ async fn assemble(
 ) -> anyhow::Result<Running> {
     let StartOptions { config, public, admin, clock, entropy, make_identity_key, extra_routes, shutdown } =
         options;
+    let proxies = TrustedProxies::new(config.trusted_proxies.clone());
     let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
     let tasks = TaskTracker::new();
     let metrics = Arc::new(Metrics::new());
@@ -218,7 +219,7 @@ async fn assemble(
         clock,
         entropy: Arc::clone(&entropy),
         metrics: Arc::clone(&metrics),
-        public_url: PublicUrl::new(config.public_url.clone(), config.trusted_proxies.clone()),
+        public_url: PublicUrl::new(config.public_url.clone(), proxies.clone()),
         body_timeout: config.limits.server.body_timeout,
         bot_file_room: BodyRoom::new(BOT_FILES_IN_MEMORY, BOT_FILE_WAIT),
         stream: StreamLimits {
@@ -240,7 +241,7 @@ async fn assemble(
     let admin_routes = admin_api::routes(app.clone(), editor, &admin_token);
     let router = client_api::routes().merge(connector_api::routes()).merge(identity::routes());
     let router = router.with_state(app).merge(extra_routes);
-    let router = with_layers(router, entropy, Arc::clone(&metrics));
+    let router = with_client_address(with_layers(router, entropy, Arc::clone(&metrics)), proxies);
     let server = &config.limits.server;
     let limits = ServeLimits {
         connections: server.connections,

@@ -6,6 +6,7 @@
 
 mod accept;
 mod body;
+mod client_address;
 mod connection;
 mod cors;
 mod fallback;
@@ -14,6 +15,7 @@ mod serve;
 
 pub use body::read_body;
 pub(crate) use body::{discard, discard_body};
+pub use client_address::{ClientAddress, TrustedProxies, with_client_address};
 pub use connection::Peer;
 pub(crate) use cors::HISTORY_EXPIRED;
 pub use layers::{RequestId, with_layers};

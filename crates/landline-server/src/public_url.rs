@@ -6,14 +6,15 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, header};
-use ipnet::IpNet;
 use url::Url;
+
+use crate::http::TrustedProxies;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct PublicUrl {
     configured: Option<Url>,
-    trusted_proxies: Vec<IpNet>,
+    trusted_proxies: TrustedProxies,
 }
 
 /// The scheme and host by which a request came.
@@ -25,7 +26,7 @@ struct Origin {
 
 impl PublicUrl {
     /// From the configuration.
-    pub fn new(configured: Option<Url>, trusted_proxies: Vec<IpNet>) -> Self {
+    pub fn new(configured: Option<Url>, trusted_proxies: TrustedProxies) -> Self {
         Self { configured, trusted_proxies }
     }
 
@@ -52,7 +53,7 @@ impl PublicUrl {
 
     fn origin(&self, headers: &HeaderMap, peer: IpAddr) -> Option<Origin> {
         let host = text(headers, header::HOST.as_str());
-        let trusted = self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()));
+        let trusted = self.trusted_proxies.contains(peer);
         let (said_host, said_scheme) = if trusted { forwarded(headers) } else { (None, None) };
         let host = said_host.or(host).filter(|host| is_authority(host))?;
         Some(Origin { secure: said_scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")), host })
@@ -94,10 +95,14 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
+    fn proxies() -> TrustedProxies {
+        TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()])
+    }
+
     #[track_caller]
     fn check(configured: Option<&str>, peer: &str, pairs: &[(&'static str, &str)], expected: Option<&str>) {
         let configured = configured.map(|url| url.parse().unwrap());
-        let public = PublicUrl::new(configured, vec!["10.0.0.0/8".parse().unwrap()]);
+        let public = PublicUrl::new(configured, proxies());
         let base = public.web_socket_base(&headers(pairs), peer.parse().unwrap());
         assert_eq!(base.as_deref(), expected);
         let http = public.http_base(&headers(pairs), peer.parse().unwrap());
@@ -139,7 +144,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_forwarded_header_gives_a_plain_authority_or_none(value in "[ -~]{0,60}") {
-            let public = PublicUrl::new(None, vec!["10.0.0.0/8".parse().unwrap()]);
+            let public = PublicUrl::new(None, proxies());
             let headers = headers(&[("host", "h"), ("forwarded", &value), ("x-forwarded-host", &value)]);
             if let Some(base) = public.web_socket_base(&headers, "10.0.0.1".parse().unwrap()) {
                 let host = base.split_once("://").unwrap().1;

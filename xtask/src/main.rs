@@ -5,10 +5,14 @@
 #![expect(clippy::print_stdout, reason = "a command line tool talks to whoever runs it")]
 
 mod blobs;
+mod dependencies;
 mod direction;
 mod run;
 mod security;
+mod supply;
+mod tools;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -32,7 +36,7 @@ enum Chore {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Everything that must be green: `check`, then `e2e`, then `blobs`, then a short `crash`.
+    /// Everything that must be green: `check`, then `deny`, then `e2e`, then `blobs`, then a short `crash`.
     Test,
     /// Format, lints, documentation, direction of dependencies, table of attacks, Rust tests.
     Check,
@@ -50,6 +54,23 @@ enum Chore {
         /// Further arguments of the campaign, such as `--seed 7`.
         #[arg(last = true)]
         arguments: Vec<String>,
+    },
+    /// Licences, bans and sources of all dependencies (`deny.toml`); installs cargo-deny as needed.
+    Deny,
+    /// Known vulnerabilities of all dependencies, from a copy of the RustSec advisory database; fetches nothing of it.
+    Audit {
+        /// A clone of RustSec's advisory-db.
+        #[arg(long, value_name = "DIR")]
+        db: PathBuf,
+    },
+    /// What `landline` consists of, as CycloneDX, in target/release-files.
+    Sbom,
+    /// What a release has to pass: `deny`, `audit`, a release build, `sbom`; its files and their digests are in
+    /// target/release-files.
+    Release {
+        /// A clone of RustSec's advisory-db.
+        #[arg(long, value_name = "DIR")]
+        advisory_db: PathBuf,
     },
     /// Measure a release build; arguments behind `--` go to the bench (default: `all`).
     Bench {
@@ -77,6 +98,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Demo { arguments } => demo(&arguments),
         Chore::Test => {
             check()?;
+            supply::deny()?;
             e2e()?;
             blobs::run()?;
             crash(CRASH_CYCLES_IN_TEST, Cargo::Dev, &[])
@@ -86,6 +108,10 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Blobs => blobs::run(),
         Chore::E2e => e2e(),
         Chore::Crash { cycles, arguments } => crash(cycles, Cargo::Release, &arguments),
+        Chore::Deny => supply::deny(),
+        Chore::Audit { db } => supply::audit(&db),
+        Chore::Sbom => supply::sbom(),
+        Chore::Release { advisory_db } => supply::release(&advisory_db),
         Chore::Bench { arguments } => bench(&arguments),
     }
 }
@@ -99,6 +125,8 @@ fn check() -> Result<()> {
     cargo(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings").run()?;
     step("direction of dependencies");
     direction::check()?;
+    step("reasons of dependencies");
+    dependencies::check()?;
     step("table of attacks");
     security::check()?;
     step("Rust tests");

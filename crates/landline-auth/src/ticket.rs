@@ -4,7 +4,7 @@
 //! stream, and that not for long. The place travels in it, so that nothing falls between the request that
 //! handed out the URL and the socket.
 //!
-//! Not here: that a ticket is used once; [`StreamTicket::id`] is what to remember for that.
+//! Not here: that a ticket is used once (`landline-server`, by [`StreamTicket::id`]).
 
 use landline_protocol::{ConversationId, Position, SiteName, Timestamp, UserId};
 use serde::{Deserialize, Serialize};

@@ -27,7 +27,7 @@ use self::admin_file::AdminFile;
 pub use self::blobs::open_blobs;
 use crate::admin_api::{self, Readiness, ReadinessState};
 use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
-use crate::client_api::Places;
+use crate::client_api::{Places, UsedTickets};
 use crate::config::{Config, StoreLimits};
 use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
@@ -222,6 +222,7 @@ async fn assemble(
         public_url: PublicUrl::new(config.public_url.clone(), proxies.clone()),
         body_timeout: config.limits.server.body_timeout,
         bot_file_room: BodyRoom::new(BOT_FILES_IN_MEMORY, BOT_FILE_WAIT),
+        used_tickets: UsedTickets::default(),
         stream: StreamLimits {
             idle: config.limits.server.stream_idle,
             frame_timeout: config.limits.server.stream_frame_timeout,

@@ -12,11 +12,13 @@ pub(crate) mod query;
 mod stream;
 mod tokens;
 mod upload;
+mod used_tickets;
 
 use axum::Router;
 use axum::routing::{get, post};
 
 pub(crate) use self::upload::Places;
+pub(crate) use self::used_tickets::UsedTickets;
 use crate::state::App;
 
 /// The routes of the client API.

@@ -161,6 +161,10 @@ pub const STREAM_IN_BYTES: usize = 64 * 1024;
 /// How many bytes may wait to leave on one stream: a page, and one activity over it.
 pub const STREAM_OUT_BYTES: usize = 4 * 1024 * 1024;
 
+/// How many tickets that have opened a stream are remembered for the minute in which they could open another: a thousand
+/// sockets a second, in ten megabytes.
+pub const USED_TICKETS: usize = 65_536;
+
 /// The read buffer of one stream. Clients send next to nothing, and the library's own default costs 128 KiB a socket.
 pub const STREAM_READ_BUFFER: usize = 2048;
 

@@ -8,7 +8,7 @@ use landline_protocol::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::client_api::Places;
+use crate::client_api::{Places, UsedTickets};
 use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::Directory;
 use crate::files::Links;
@@ -45,6 +45,8 @@ pub struct Parts {
     pub body_timeout: Duration,
     /// For the bodies in which bots send files.
     pub(crate) bot_file_room: BodyRoom,
+    /// The stream tickets that have opened a socket.
+    pub(crate) used_tickets: UsedTickets,
     /// Bounds of streams.
     pub stream: StreamLimits,
     /// Cancelled when the server is to stop: no new sends, no new streams. What was accepted goes on, and bots are

@@ -73,6 +73,10 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app)
         .await
         .map_err(|error| ApiError::bad_argument(format!("this is a WebSocket: {}", error.body_text())))?;
+    // Last: what was refused for another reason may be tried again.
+    if !app.used_tickets.use_up(&ticket, app.now()) {
+        return Err(ApiError::token_expired("the stream URL was used already; reconnect to get a new one"));
+    }
     // The token keeps the tracker from closing before the last frame is out.
     let tracked = app.tasks.token();
     Ok(upgrade

@@ -1,4 +1,4 @@
-//! What happens to every request and stands on every answer: its id, CORS, `nosniff`, a line in the log, a count in
+//! What happens to every request and stands on every answer: its id, CORS, `nosniff`, `no-referrer`, a line in the log, a count in
 //! the metrics, and a 500 instead of a dropped line where a handler panics.
 //!
 //! Invariant: neither a query string nor a path is logged: both may hold a ticket or a secret. The log names the
@@ -14,7 +14,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method};
 use landline_core::Entropy;
 use tokio::time::Instant;
@@ -106,6 +106,8 @@ async fn observe(State(observer): State<Observer>, mut request: Request, next: N
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // The addresses of streams and files open something: no page passes them on.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if observer.for_browsers {
         cors::mark_unasked(headers);

@@ -76,4 +76,5 @@ fn marked(reply: &Reply) {
     assert!(reply.headers.contains_key("access-control-allow-origin"), "{:?}", reply.headers);
     assert_eq!(reply.header("cache-control"), "no-store");
     assert_eq!(reply.header("x-content-type-options"), "nosniff");
+    assert_eq!(reply.header("referrer-policy"), "no-referrer");
 }

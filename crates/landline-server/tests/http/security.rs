@@ -8,6 +8,9 @@
 mod credentials;
 #[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]
 mod raw;
+#[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]
+mod routes;
+mod tickets;
 
 use landline_testkit::in_process::{OTHER_SECRET, Person, SECRET, TestServer};
 

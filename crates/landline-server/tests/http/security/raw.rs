@@ -48,6 +48,15 @@ impl Ask {
         Self::new("POST", target)
     }
 
+    /// The handshake of a WebSocket.
+    pub(super) fn upgrade(target: impl AsRef<[u8]>) -> Self {
+        Self::get(target)
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+    }
+
     /// A header, as it is. `host` and `content-length` stand in for what would be made up.
     pub(super) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.has_host |= name.eq_ignore_ascii_case("host");

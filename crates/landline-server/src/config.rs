@@ -15,11 +15,13 @@ mod file;
 mod files;
 mod limits_table;
 mod resolve;
+mod sandbox;
 mod secrets;
 mod trusted_issuers;
 mod units;
 
 pub use files::FilesAt;
+pub use sandbox::Sandbox;
 pub(crate) use units::{parse_time, show_time};
 
 use std::fmt;
@@ -55,6 +57,8 @@ pub struct Config {
     pub connector_url: Option<Url>,
     /// Whose `Forwarded` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What the process gives up before it serves.
+    pub sandbox: Sandbox,
     /// What opens the admin API. `None`: one is made at each start.
     pub admin_token: Option<SiteSecret>,
     /// May be none; names and app ids are unique.
@@ -178,6 +182,8 @@ pub struct OneBot {
     pub public_url: Option<Url>,
     /// See [`Config::connector_url`].
     pub connector_url: Option<Url>,
+    /// See [`Config::sandbox`].
+    pub sandbox: Sandbox,
 }
 
 /// What is wrong with a configuration, where, and what to do.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use landline_protocol::ConversationId;
+use landline_server::config::Sandbox;
 use url::Url;
 
 pub(crate) mod bot;
@@ -89,7 +90,7 @@ pub(crate) struct ServeFlags {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["bot", "listen", "admin", "data", "public_url", "connector_url"]
+        conflicts_with_all = ["bot", "listen", "admin", "data", "public_url", "connector_url", "sandbox"]
     )]
     pub(crate) config: Option<PathBuf>,
 
@@ -116,6 +117,10 @@ pub(crate) struct ServeFlags {
     /// How the bot reaches this server, where that is not the public URL
     #[arg(long, value_name = "URL")]
     pub(crate) connector_url: Option<Url>,
+
+    /// What the process gives up before it serves: require, best-effort or off [default: best-effort]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) sandbox: Option<Sandbox>,
 }
 
 /// Try it out: a server, an echo bot and a Web Chat page on one port.
@@ -135,6 +140,10 @@ pub(crate) struct DemoFlags {
     /// Keep the data in this folder [default: a temporary one, removed at the end]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
+
+    /// What the process gives up before it serves: require, best-effort or off [default: best-effort]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) sandbox: Option<Sandbox>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,42 +9,45 @@ mod bot;
 mod page;
 mod replies;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use landline_auth::SiteSecret;
 use landline_core::Entropy;
 use landline_server::SystemEntropy;
-use landline_server::config::{Config, OneBot};
+use landline_server::config::{Config, OneBot, Sandbox};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::DemoFlags;
 use crate::listeners::Listeners;
-use crate::{banner, output, serve, signals};
+use crate::{banner, block_on, confine, output, serve, signals};
 
-pub(crate) async fn run(flags: DemoFlags) -> anyhow::Result<ExitCode> {
-    let shutdown = CancellationToken::new();
-    signals::drain_on_signal(shutdown.clone())?;
-    let listeners = Listeners::open(flags.listen, flags.admin).await?;
+pub(crate) fn run(flags: DemoFlags) -> anyhow::Result<ExitCode> {
+    let listeners = Listeners::bind(flags.listen, flags.admin)?;
     let base = banner::local_base(listeners.public.local_addr()?);
     let data = Data::of(flags.data)?;
 
     let mut secret = [0; 32];
     SystemEntropy.fill(&mut secret);
     let secret = SiteSecret::from_random(&secret);
-    let config = configuration(&base, data.folder(), &secret)?;
-    let routes = bot::routes(&base).merge(page::routes(&base, secret));
-    let running = serve::start(config, listeners, routes, shutdown).await?;
+    let config = configuration(&base, data.folder(), flags.sandbox.unwrap_or_default(), &secret)?;
+    let confined = confine::this_process(&config, data.removed_at_the_end().as_slice())?;
+    block_on(async move {
+        let shutdown = CancellationToken::new();
+        signals::drain_on_signal(shutdown.clone())?;
+        let routes = bot::routes(&base).merge(page::routes(&base, secret));
+        let running = serve::start(config, listeners, confined, routes, shutdown).await?;
 
-    output::line(&welcome(&base, &data))?;
-    let code = serve::until_finished(running).await?;
-    data.remove()?;
-    Ok(code)
+        output::line(&welcome(&base, &data))?;
+        let code = serve::until_finished(running).await?;
+        data.remove()?;
+        Ok(code)
+    })
 }
 
-fn configuration(base: &str, data: PathBuf, secret: &SiteSecret) -> anyhow::Result<Config> {
+fn configuration(base: &str, data: PathBuf, sandbox: Sandbox, secret: &SiteSecret) -> anyhow::Result<Config> {
     let flags = OneBot {
         endpoint: Some(format!("{base}{}", bot::PATH).parse()?),
         listen: None,
@@ -52,6 +55,7 @@ fn configuration(base: &str, data: PathBuf, secret: &SiteSecret) -> anyhow::Resu
         data: Some(data),
         public_url: None,
         connector_url: Some(base.parse()?),
+        sandbox,
     };
     // The secret never leaves this process: the page gets tokens, from an address that only the demo has.
     let environment = |_: &str| Some(secret.expose().to_owned());
@@ -80,6 +84,14 @@ impl Data {
         match self {
             Self::Kept(folder) => folder.clone(),
             Self::Temporary(folder) => folder.path().to_owned(),
+        }
+    }
+
+    /// The folder that is not to be there afterwards.
+    fn removed_at_the_end(&self) -> Option<&Path> {
+        match self {
+            Self::Kept(_) => None,
+            Self::Temporary(folder) => Some(folder.path()),
         }
     }
 

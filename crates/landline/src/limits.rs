@@ -31,3 +31,6 @@ pub(crate) const CONVERSATION_PAGES: usize = 10_000;
 
 /// How many bots and sites are shown at the start; `landline bot list` shows all.
 pub(crate) const BANNER_LINES: usize = 10;
+
+/// How many connections wait in the kernel until they are accepted; it may take fewer (`net.core.somaxconn`).
+pub(crate) const LISTEN_QUEUE: i32 = 4096;

@@ -1,13 +1,16 @@
 //! The two listening sockets: our own, or those that systemd hands over and keeps open across a restart.
+//!
+//! They are opened before there is a runtime: what comes later may open none.
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
 use listenfd::ListenFd;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
 use tracing::{info, warn};
+
+use crate::limits::LISTEN_QUEUE;
 
 /// Descriptors beside those of connections: the store's files, the log, the admin listener, lines to bots.
 const OTHER_DESCRIPTORS: u64 = 1024;
@@ -20,15 +23,15 @@ pub(crate) struct Listeners {
 
 impl Listeners {
     /// Takes what systemd hands over, and binds what it does not.
-    pub(crate) async fn open(listen: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) fn bind(listen: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
         let mut handed = ListenFd::from_env();
-        let public = take_or_bind(&mut handed, 0, "--listen", listen).await?;
-        let admin = take_or_bind(&mut handed, 1, "--admin", admin).await?;
+        let public = take_or_bind(&mut handed, 0, "--listen", listen)?;
+        let admin = take_or_bind(&mut handed, 1, "--admin", admin)?;
         Ok(Self { public, admin })
     }
 }
 
-async fn take_or_bind(
+fn take_or_bind(
     handed: &mut ListenFd,
     index: usize,
     flag: &str,
@@ -38,15 +41,22 @@ async fn take_or_bind(
     let taken = if index < handed.len() { handed.take_tcp_listener(index) } else { Ok(None) };
     if let Some(listener) = taken.context("systemd handed over a socket that is no TCP listener")? {
         listener.set_nonblocking(true).context("cannot use the socket that systemd handed over")?;
-        let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
         info!(%address, "Listening on {address}, handed over by systemd");
         return Ok(listener);
     }
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}")).map_err(|error| {
-        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    listening(address).with_context(|| format!("cannot listen on {address}")).map_err(|error| {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
         error.context(advice(kind, flag, address))
     })
+}
+
+fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    // Once more, for the length of the queue: std asks for a short one.
+    rustix::net::listen(&listener, LISTEN_QUEUE)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 fn advice(kind: Option<ErrorKind>, flag: &str, address: SocketAddr) -> String {
@@ -93,27 +103,26 @@ pub(crate) fn raise_descriptor_limit(connections: usize) {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_port_that_is_taken_is_named_with_the_flag_for_another() {
-        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    #[test]
+    fn a_port_that_is_taken_is_named_with_the_flag_for_another() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
         let free = "127.0.0.1:0".parse().unwrap();
 
-        let error = Listeners::open(address, free).await.err().unwrap().to_string();
+        let error = Listeners::bind(address, free).err().unwrap().to_string();
         assert!(
             error.contains(&format!("port {} is taken", address.port())) && error.contains("--listen"),
             "{error}"
         );
 
-        let error = Listeners::open(free, address).await.err().unwrap().to_string();
+        let error = Listeners::bind(free, address).err().unwrap().to_string();
         assert!(error.contains("--admin"), "{error}");
     }
 
-    #[tokio::test]
-    async fn an_address_of_another_machine_is_named() {
+    #[test]
+    fn an_address_of_another_machine_is_named() {
         let elsewhere = "192.0.2.1:0".parse().unwrap();
-        let error =
-            Listeners::open(elsewhere, "127.0.0.1:0".parse().unwrap()).await.err().unwrap().to_string();
+        let error = Listeners::bind(elsewhere, "127.0.0.1:0".parse().unwrap()).err().unwrap().to_string();
         assert!(error.contains("192.0.2.1 is no address of this machine"), "{error}");
     }
 }

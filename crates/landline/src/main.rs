@@ -15,6 +15,7 @@ mod bot_command;
 mod check;
 mod cli;
 mod config_command;
+mod confine;
 mod conversation_command;
 mod demo;
 mod exit;
@@ -46,23 +47,26 @@ fn main() -> ExitCode {
 
 fn run(arguments: cli::Arguments) -> anyhow::Result<ExitCode> {
     logging::start(arguments.log_level.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match arguments.command {
-            cli::Command::Serve(flags) => serve::run(*flags).await,
-            cli::Command::Demo(flags) => demo::run(flags).await,
-            cli::Command::Bot(arguments) => bot_command::run(*arguments).await,
-            cli::Command::Site(arguments) => site_command::run(arguments).await,
-            cli::Command::Secret(arguments) => secret_command::run(arguments).await,
-            cli::Command::Conversation(arguments) => conversation_command::run(arguments).await,
-            cli::Command::Key(arguments) => key_command::run(arguments).await,
-            cli::Command::Outbox(arguments) => outbox_command::run(arguments).await,
-            cli::Command::Config(command) => config_command::run(command),
-            cli::Command::Check(flags) => check::run(flags).await,
-            cli::Command::Version => {
-                output::line(&format!("landline {}", env!("CARGO_PKG_VERSION")))?;
-                Ok(ExitCode::SUCCESS)
-            }
+    match arguments.command {
+        // These give up what they do not need before there is a second thread.
+        cli::Command::Serve(flags) => serve::run(*flags),
+        cli::Command::Demo(flags) => demo::run(flags),
+        cli::Command::Bot(arguments) => block_on(bot_command::run(*arguments)),
+        cli::Command::Site(arguments) => block_on(site_command::run(arguments)),
+        cli::Command::Secret(arguments) => block_on(secret_command::run(arguments)),
+        cli::Command::Conversation(arguments) => block_on(conversation_command::run(arguments)),
+        cli::Command::Key(arguments) => block_on(key_command::run(arguments)),
+        cli::Command::Outbox(arguments) => block_on(outbox_command::run(arguments)),
+        cli::Command::Config(command) => config_command::run(command),
+        cli::Command::Check(flags) => block_on(check::run(flags)),
+        cli::Command::Version => {
+            output::line(&format!("landline {}", env!("CARGO_PKG_VERSION")))?;
+            Ok(ExitCode::SUCCESS)
         }
-    })
+    }
+}
+
+/// Every thread of the process but the first is made in here.
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }

@@ -8,27 +8,31 @@ use landline_core::SystemClock;
 use landline_server::SystemEntropy;
 use landline_server::app::{self, Running, StartOptions};
 use landline_server::config::{Config, OneBot};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::banner;
 use crate::cli::ServeFlags;
+use crate::confine::{self, Confined};
 use crate::exit::WrongConfiguration;
 use crate::listeners::{Listeners, raise_descriptor_limit};
-use crate::{output, signals};
+use crate::{banner, block_on, output, signals};
 
-pub(crate) async fn run(flags: ServeFlags) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(flags: ServeFlags) -> anyhow::Result<ExitCode> {
     let config = config_of(flags)?;
     for warning in config.warnings() {
         warn!("{warning}");
     }
-    let shutdown = CancellationToken::new();
-    // Before the data is opened: a signal from here on leads to an orderly end.
-    signals::drain_on_signal(shutdown.clone())?;
-    let listeners = Listeners::open(config.listen, config.admin).await?;
-    let running = start(config.clone(), listeners, axum::Router::new(), shutdown).await?;
-    output::line(&banner::serving(&config, &running))?;
-    until_finished(running).await
+    let listeners = Listeners::bind(config.listen, config.admin)?;
+    let confined = confine::this_process(&config, &[])?;
+    block_on(async move {
+        let shutdown = CancellationToken::new();
+        // Before the data is opened: a signal from here on leads to an orderly end.
+        signals::drain_on_signal(shutdown.clone())?;
+        let running = start(config.clone(), listeners, confined, axum::Router::new(), shutdown).await?;
+        output::line(&banner::serving(&config, &running))?;
+        until_finished(running).await
+    })
 }
 
 /// Reads the file, or makes a configuration of the flags.
@@ -38,24 +42,27 @@ fn config_of(flags: ServeFlags) -> anyhow::Result<Config> {
         return Config::load(&file, &environment)
             .map_err(|error| WrongConfiguration(format!("{}: {error}", file.display())).into());
     }
-    let ServeFlags { bot: endpoint, listen, admin, data, public_url, connector_url, .. } = flags;
-    let flags = OneBot { endpoint, listen, admin, data, public_url, connector_url };
+    let ServeFlags { bot: endpoint, listen, admin, data, public_url, connector_url, sandbox, .. } = flags;
+    let sandbox = sandbox.unwrap_or_default();
+    let flags = OneBot { endpoint, listen, admin, data, public_url, connector_url, sandbox };
     let config = Config::one_bot(flags, &environment);
     config.map_err(|error| WrongConfiguration(error.to_string()).into())
 }
 
-/// Starts a server with the clock and the randomness of the machine.
+/// Starts a server with the clock and the randomness of the machine, once it is seen that the process is confined.
 pub(crate) async fn start(
     config: Config,
     listeners: Listeners,
+    confined: Confined,
     extra_routes: axum::Router,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
+    confined.verify().await?;
     raise_descriptor_limit(config.limits.server.connections);
     let options = StartOptions {
         config,
-        public: listeners.public,
-        admin: listeners.admin,
+        public: TcpListener::from_std(listeners.public)?,
+        admin: TcpListener::from_std(listeners.admin)?,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         make_identity_key: Arc::new(RsaKey::generate),

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::limits_table::ROWS;
 use super::resolve::{DEFAULT_ADMIN, DEFAULT_DATA, DEFAULT_LISTEN};
+use super::sandbox::DEFAULT_SANDBOX;
 use super::units::show_time;
 use crate::directory::fields::{
     DEFAULT_RETENTION, DEFAULT_TOKEN_LIFETIME, HISTORY, ONLY_NEW, QUEUED, WAIT, WITH_CONVERSATION,
@@ -40,6 +41,11 @@ data = "{DEFAULT_DATA}"
 # gs://bucket/prefix, with credentials, region and endpoint from the environment (AWS_…, AZURE_…, GOOGLE_…). Without it,
 # the folder files below data. For one server alone: what it does not know of is removed there.
 # files = "s3://chat-files/landline"
+
+# What the process gives up before it serves, where the kernel has Landlock: files outside of its own folders, running
+# programs, further listening sockets. "best-effort": as much as the kernel can; "require": all of it, or it does not
+# start; "off": nothing.
+sandbox = "{DEFAULT_SANDBOX}"
 
 # How clients reach this server from outside. Without it, what the request says. Needed behind a proxy, unless
 # that is named below. Wrong: clients are sent to a socket address that does not exist.

@@ -12,7 +12,7 @@ use super::file::{File, Site};
 use super::secrets::Sources;
 use super::{
     BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, bots, files,
-    limits_table, trusted_issuers,
+    limits_table, sandbox, trusted_issuers,
 };
 use crate::bot_client::check_endpoint;
 use crate::directory::fields;
@@ -50,6 +50,7 @@ pub(super) fn resolve(
         public_url: file.public_url.map(|url| base_url("public_url", &url)).transpose()?,
         connector_url: file.connector_url.map(|url| base_url("connector_url", &url)).transpose()?,
         trusted_proxies: file.trusted_proxies.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+        sandbox: file.sandbox.as_deref().map(sandbox::resolve).transpose()?.unwrap_or_default(),
         admin_token: admin_token.resolve(folder, environment)?,
         bots,
         sites,
@@ -69,6 +70,7 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
         public_url: flags.public_url.map(|url| check_base_url("--public-url", url)).transpose()?,
         connector_url: flags.connector_url.map(|url| check_base_url("--connector-url", url)).transpose()?,
         trusted_proxies: Vec::new(),
+        sandbox: flags.sandbox,
         admin_token: None,
         bots: Vec::new(),
         sites: Vec::new(),

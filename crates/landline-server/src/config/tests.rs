@@ -443,6 +443,13 @@ fn files_lie_where_it_is_said() {
 }
 
 #[test]
+fn what_the_process_gives_up_is_a_word_of_three() {
+    assert_eq!(parse(SMALLEST).unwrap().sandbox, Sandbox::BestEffort);
+    assert_eq!(parse(&with_top("sandbox = \"off\"")).unwrap().sandbox, Sandbox::Off);
+    refused(&with_top("sandbox = \"none\""), "sandbox", "best-effort");
+}
+
+#[test]
 fn flags_make_one_bot_and_one_site() {
     let flags = OneBot {
         endpoint: "http://127.0.0.1:3978/api/messages".parse().ok(),
@@ -451,8 +458,10 @@ fn flags_make_one_bot_and_one_site() {
         data: Some("data".into()),
         public_url: Some("https://bots.example.org".parse().unwrap()),
         connector_url: None,
+        sandbox: Sandbox::Require,
     };
     let config = Config::one_bot(flags.clone(), &no_environment).unwrap();
+    assert_eq!(config.sandbox, Sandbox::Require);
     assert_eq!((config.bots.len(), config.sites.len()), (1, 1));
     assert_eq!(config.sites[0].name.as_str(), "default");
     assert_eq!(config.sites[0].bot, config.bots[0].name);

@@ -22,6 +22,10 @@ fn serve_takes_a_file_or_flags_but_not_both() {
     assert!(parse("landline serve --config landline.toml --bot http://localhost/").is_err());
     assert!(parse("landline serve --config landline.toml --listen 127.0.0.1:1").is_err());
     assert!(parse("landline serve --bot not-a-url").is_err());
+    assert!(parse("landline serve --sandbox require").is_ok());
+    assert!(parse("landline demo --sandbox off").is_ok());
+    assert!(parse("landline serve --sandbox on").is_err());
+    assert!(parse("landline serve --config landline.toml --sandbox off").is_err());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "other processes are waited for in real time, with a bound")]
 
 mod check;
+mod confined;
 mod demo;
 mod ending;
 mod forget;

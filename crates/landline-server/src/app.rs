@@ -246,11 +246,15 @@ async fn assemble(
     let server = &config.limits.server;
     let limits = ServeLimits {
         connections: server.connections,
+        connections_per_address: server.connections_per_address,
+        trusted_proxies: TrustedProxies::new(config.trusted_proxies.clone()),
         header_timeout: server.header_timeout,
+        idle_timeout: server.idle_timeout,
         write_timeout: server.write_timeout,
         drain: server.drain,
     };
-    let admin_limits = ServeLimits { connections: ADMIN_CONNECTIONS, ..limits.clone() };
+    let admin_limits =
+        ServeLimits { connections: ADMIN_CONNECTIONS, connections_per_address: 0, ..limits.clone() };
     let admin_router = admin_api::probes(readiness.clone(), Arc::clone(&metrics)).merge(admin_routes);
     // Stays up while the rest drains, so that a probe sees it.
     let admin_shutdown = CancellationToken::new();

@@ -94,6 +94,21 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::QuotaExceeded, message)
     }
 
+    /// 408 `MalformedData`: the head of the request did not come in time.
+    pub fn head_timed_out(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::MalformedData, message)
+    }
+
+    /// 414 `MessageSizeTooBig`: the first line of the request is too long.
+    pub fn target_too_long(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::URI_TOO_LONG, ErrorCode::MessageSizeTooBig, message)
+    }
+
+    /// 431 `MessageSizeTooBig`: the head of the request is too large, or has too many fields.
+    pub fn head_too_large(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorCode::MessageSizeTooBig, message)
+    }
+
     /// 416 `BadArgument`: no part of so many bytes is within the range.
     pub fn unsatisfiable_range(bytes: u64) -> Self {
         let message = format!("the file has {bytes} bytes; ask for a range that begins within them");

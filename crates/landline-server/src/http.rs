@@ -1,5 +1,9 @@
 //! How HTTP comes in: our own accept loop, what stands on every answer, and how a body is read.
 //!
+//! The way of a connection: `accept` takes it, `crowd` says whether there is room and who has to leave for it, `serve`
+//! holds both together; `connection` runs it: bytes come through the `gate`, which lets in what `head` and `framing` find
+//! in order, to hyper, and as requests through the `layers` to the routes.
+//!
 //! HTTP/1.1 only: the stock clients speak nothing else through their WebSockets, and its faults are well known.
 //!
 //! Not here: routes and handlers (`client_api`, `connector_api`, `admin_api`), what an error says (`error`).
@@ -9,9 +13,16 @@ mod body;
 mod client_address;
 mod connection;
 mod cors;
+mod crowd;
+mod exchange;
 mod fallback;
+mod framing;
+mod gate;
+mod head;
 mod layers;
+mod meter;
 mod serve;
+mod shed;
 
 pub use body::read_body;
 pub(crate) use body::{discard, discard_body};

@@ -8,13 +8,21 @@ use std::time::Duration;
 /// Bounds that an operator may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// How many connections may be open on the public listener, sockets included. At the cap, new ones wait in the
-    /// kernel's queue until another one ends. Default 16,384.
+    /// How many connections may be open on the public listener, sockets included. At the cap, the one that rests
+    /// longest is closed for each new one; where none rests, new ones wait a little and are closed then. Default 16,384.
     pub connections: usize,
-    /// How long a client may take to send the head of a request; also how long an idle connection is kept open for
-    /// the next one. Default 30 s.
+    /// How many of them may come from one address (of IPv6: from one /64); 0: any number. The trusted proxies and this
+    /// machine's own 127.0.0.1 and ::1 are not counted. Default 200: an office behind one address fits, and it takes some
+    /// eighty addresses to fill `connections`.
+    pub connections_per_address: usize,
+    /// How long a client may take to send the head of a request. It fits into one packet or two, so that even a line
+    /// that loses packets brings it in a few seconds. Default 10 s.
     pub header_timeout: Duration,
-    /// How long a client may take to send the body of a request. Default 30 s.
+    /// How long a connection is kept open for the next request. Longer than proxies keep theirs (60 s), so that it is
+    /// they who close first, and no request is lost on a line that closes just then. Default 75 s.
+    pub idle_timeout: Duration,
+    /// How long a client may take to send the body of a request, besides a second for each [`BODY_BYTES_PER_SECOND`]
+    /// of it. Default 30 s.
     pub body_timeout: Duration,
     /// How long a shutdown waits for requests that are under way. Longer than the bot has to answer, or accepted
     /// sends are cut off. Default 20 s.
@@ -24,7 +32,9 @@ pub struct ServerLimits {
     pub stream_idle: Duration,
     /// How long one frame may take to leave for a slow client before its stream is closed. Default 10 s.
     pub stream_frame_timeout: Duration,
-    /// How long a client may take nothing of what is sent to it before its connection is closed. Default 30 s.
+    /// How long a client may take nothing of what is sent to it before its connection is closed, and for how long it
+    /// may take less than [`WRITE_BYTES_PER_SECOND`]. The system's buffers are seen to empty in steps of some 100 KiB, so
+    /// that a shorter time cuts off slow lines. Default 30 s.
     pub write_timeout: Duration,
 }
 
@@ -32,7 +42,9 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections: 16_384,
-            header_timeout: Duration::from_secs(30),
+            connections_per_address: 200,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(20),
             stream_idle: Duration::from_secs(15),
@@ -42,21 +54,63 @@ impl Default for ServerLimits {
     }
 }
 
-/// The largest head of a request, in bytes: a token and a cookie jar fit, a flood does not. A bound on memory: what
-/// arrives in one piece with its end may be a little over it.
+/// The largest head of a request, in bytes: a token and a cookie jar fit, a flood does not.
 pub const REQUEST_HEAD_BYTES: usize = 32 * 1024;
 
-/// How many header fields a request may have.
+/// The longest request line, in bytes. A stream URL with its ticket takes a tenth of it.
+pub const REQUEST_LINE_BYTES: usize = 8 * 1024;
+
+/// How many header fields a request may have. Browsers send some twenty, proxies add some ten.
 pub const REQUEST_HEADERS: usize = 100;
+
+/// How many empty lines may stand before a request. Source: RFC 9112, 2.2, asks for one.
+pub const REQUEST_LEADING_LINES: usize = 4;
+
+/// The longest extension of one chunk of a body, in bytes. There is none that anybody needs.
+pub const CHUNK_EXTENSION_BYTES: usize = 256;
+
+/// The size of all trailers of a body, in bytes. None is looked at.
+pub const TRAILER_BYTES: usize = 4 * 1024;
+
+/// How much is read at a time of what may be the head of a request, in bytes.
+pub const HEAD_PIECE_BYTES: usize = 4 * 1024;
+
+/// How much is read and thrown away behind a request that was refused, so that its sender gets to see why: a connection
+/// that is closed with unread data behind it is reset, and the answer is lost with it.
+pub const REFUSED_DISCARD_BYTES: usize = 256 * 1024;
+
+/// For how long that is done.
+pub const REFUSED_DISCARD_TIME: Duration = Duration::from_secs(1);
 
 /// How many connections the admin listener takes: an operator, a probe and a scraper or two.
 pub const ADMIN_CONNECTIONS: usize = 64;
+
+/// How long a connection waits for a place where all are taken by such that are at work, before it is closed.
+pub const PLACE_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a connection that was asked to leave for another one may take to send what it still has to.
+pub const LEAVE_TIME: Duration = Duration::from_secs(1);
+
+/// How often the log says that connections were closed for want of room, at the most.
+pub const SHED_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long to wait before accepting again after the machine ran out of descriptors or memory; doubled each time.
 pub const ACCEPT_BACKOFF_MIN: Duration = Duration::from_millis(10);
 
 /// The longest wait before accepting again.
 pub const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// How slowly a body may come, on the average, in bytes a second, once `body_timeout` is over: a bad line does better.
+pub const BODY_BYTES_PER_SECOND: u64 = 1024;
+
+/// How long a body may take, however steadily it comes.
+pub const BODY_TIME: Duration = Duration::from_secs(10 * 60);
+
+/// How much room is made for a body that is announced and has not come, in bytes: most messages fit.
+pub const BODY_ROOM_BEFORE: usize = 8 * 1024;
+
+/// How slowly a client may take what is sent to it, on the average, in bytes a second, once `write_timeout` is over.
+pub const WRITE_BYTES_PER_SECOND: u64 = 1024;
 
 /// How much of a body that is too large is read and thrown away, so that the sender gets to see the 413: a
 /// connection that is closed with unread data behind it is reset, and the answer is lost with it.
@@ -167,6 +221,13 @@ pub const USED_TICKETS: usize = 65_536;
 
 /// The read buffer of one stream. Clients send next to nothing, and the library's own default costs 128 KiB a socket.
 pub const STREAM_READ_BUFFER: usize = 2048;
+
+/// How many bytes a client may send on a stream at once: two of the largest messages.
+pub const STREAM_IN_BURST: usize = 2 * STREAM_IN_BYTES;
+
+/// How many bytes of a client are read each second on a stream beyond that. The stock client sends six each 20 s, and six
+/// for each ping.
+pub const STREAM_IN_BYTES_PER_SECOND: u32 = 8 * 1024;
 
 /// How long a stream waits for the client's goodbye after its own.
 pub const STREAM_PARTING: Duration = Duration::from_secs(2);

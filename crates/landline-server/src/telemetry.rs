@@ -7,5 +7,5 @@ mod process;
 
 pub use metrics::{
     ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, FileRefused, KeysFetched, Metrics, OutboxEvent,
-    SocketClosed, StreamedAnswerEnd, TokenWay,
+    Shed, SocketClosed, StreamedAnswerEnd, TokenWay,
 };

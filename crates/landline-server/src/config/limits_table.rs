@@ -41,7 +41,7 @@ const fn secs(seconds: u64) -> Duration {
 const DAY: Duration = secs(24 * 3600);
 
 /// In the order of the example.
-pub(super) static ROWS: [Row; 23] = [
+pub(super) static ROWS: [Row; 25] = [
     Row {
         key: "activity_size",
         about: "the largest activity that a client or a bot may send",
@@ -130,25 +130,41 @@ pub(super) static ROWS: [Row; 23] = [
     },
     Row {
         key: "connections",
-        about: "how many connections may be open, sockets included; at the cap new ones wait",
-        extremes: "too low: clients wait; too high: the process runs out of descriptors (see ulimit -n)",
+        about: "how many connections may be open, sockets included; at the cap, each new one takes the place of the one \
+                that rests longest",
+        extremes: "too low: clients are turned away; too high: the process runs out of descriptors (see ulimit -n)",
         kind: Kind::Count(|l| Place::Usize(&mut l.server.connections), 1..=1_000_000),
     },
     Row {
+        key: "connections_per_address",
+        about: "how many of them may come from one address (IPv6: from one /64); 0 is any number; trusted_proxies, \
+                127.0.0.1 and ::1 are not counted",
+        extremes: "too low: an office behind one address is turned away; too high: a few machines can take all places",
+        kind: Kind::Count(|l| Place::Usize(&mut l.server.connections_per_address), 0..=1_000_000),
+    },
+    Row {
         key: "header_timeout",
-        about: "how long a client may take to send the head of a request, and how long an idle connection is kept",
+        about: "how long a client may take to send the head of a request",
         extremes: "too low: slow lines are cut; too high: slow attackers hold connections",
         kind: Kind::Time(|l| &mut l.server.header_timeout, secs(1)..=secs(600)),
     },
     Row {
+        key: "idle_timeout",
+        about: "how long a connection is kept open for its next request",
+        extremes: "too low: a proxy that keeps its connections for longer now and then loses a request; too high: \
+                   connections for nothing",
+        kind: Kind::Time(|l| &mut l.server.idle_timeout, secs(1)..=secs(3600)),
+    },
+    Row {
         key: "body_timeout",
-        about: "how long a client may take to send the body of a request",
-        extremes: "as above",
+        about: "how long a client may take to send the body of a request, besides a second for each KiB of it",
+        extremes: "too low: slow lines are cut; too high: slow attackers hold connections",
         kind: Kind::Time(|l| &mut l.server.body_timeout, secs(1)..=secs(3600)),
     },
     Row {
         key: "write_timeout",
-        about: "how long a client may take nothing of what is sent to it before its connection is closed",
+        about: "how long a client may take nothing of what is sent to it, or less than 1 KiB a second, before its \
+                connection is closed",
         extremes: "too low: slow lines are cut; too high: clients that read nothing hold memory",
         kind: Kind::Time(|l| &mut l.server.write_timeout, secs(1)..=secs(600)),
     },

@@ -12,21 +12,24 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::ApiError;
-use crate::limits::{OVERSIZE_DISCARD_BYTES, OVERSIZE_DISCARD_TIME};
+use crate::limits::{
+    BODY_BYTES_PER_SECOND, BODY_ROOM_BEFORE, BODY_TIME, OVERSIZE_DISCARD_BYTES, OVERSIZE_DISCARD_TIME,
+};
 
-/// Reads a body whole.
+/// Reads a body whole. It may take `time`, and a second more for each [`BODY_BYTES_PER_SECOND`] that have come, so that a
+/// slow line is borne with, and one on which next to nothing comes is not.
 ///
 /// # Errors
 /// - 413 when it is over `limit` bytes. What is left of it is read and thrown away, within bounds, so that the
 ///   sender sees the answer instead of a reset line.
-/// - 400 `MalformedData` when it does not come to its end within `time`, or breaks off.
+/// - 400 `MalformedData` when it comes too slowly, or breaks off.
 pub async fn read_body(
     headers: &HeaderMap,
     body: Body,
     limit: usize,
     time: Duration,
 ) -> Result<Bytes, ApiError> {
-    let deadline = Instant::now() + time;
+    let began = Instant::now();
     let mut body = body;
     let announced =
         headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
@@ -35,12 +38,18 @@ pub async fn read_body(
         return Err(too_big(limit));
     }
 
+    // What is announced costs nothing before it comes.
     let expected = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-    let mut read = BytesMut::with_capacity(expected);
+    let mut read = BytesMut::with_capacity(expected.min(BODY_ROOM_BEFORE));
     loop {
+        let earned = Duration::from_secs(read.len() as u64 / BODY_BYTES_PER_SECOND);
+        let deadline = began + (time + earned).min(BODY_TIME.max(time));
         let frame = match timeout_at(deadline, body.frame()).await {
             Err(_) => {
-                return Err(ApiError::malformed_data(format!("the body did not arrive within {time:?}")));
+                let slow = format!(
+                    "the body did not arrive within {time:?} and a second for each {BODY_BYTES_PER_SECOND} bytes"
+                );
+                return Err(ApiError::malformed_data(slow));
             }
             Ok(None) => return Ok(read.freeze()),
             Ok(Some(Err(_))) => return Err(ApiError::malformed_data("the body broke off before its end")),

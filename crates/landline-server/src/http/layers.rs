@@ -63,6 +63,7 @@ pub fn with_layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Arc<Metri
     let observer = Observer { entropy, metrics, for_browsers: true };
     with_fallbacks(router)
         .layer(from_fn(catch_panic))
+        .layer(from_fn(refuse))
         .layer(cors::layer())
         .layer(from_fn_with_state(observer, observe))
 }
@@ -71,12 +72,23 @@ pub fn with_layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Arc<Metri
 /// a guard can stand before them.
 pub(crate) fn with_inner_layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Arc<Metrics>) -> Router {
     let observer = Observer { entropy, metrics, for_browsers: false };
-    router.layer(from_fn(catch_panic)).layer(from_fn_with_state(observer, observe))
+    router.layer(from_fn(catch_panic)).layer(from_fn(refuse)).layer(from_fn_with_state(observer, observe))
 }
 
 /// Answers what no handler is for.
 pub(crate) fn with_fallbacks(router: Router) -> Router {
     router.fallback(fallback::no_such_path).method_not_allowed_fallback(fallback::no_such_method)
+}
+
+/// What a request is refused with that was none. An extension of the one that stands in for it.
+#[derive(Clone, Debug)]
+pub(super) struct Refused(pub(super) ApiError);
+
+async fn refuse(mut request: Request, next: Next) -> Response {
+    match request.extensions_mut().remove::<Refused>() {
+        Some(Refused(error)) => error.into_response(),
+        None => next.run(request).await,
+    }
 }
 
 async fn catch_panic(request: Request, next: Next) -> Response {

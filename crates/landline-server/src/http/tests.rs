@@ -17,8 +17,11 @@ use crate::telemetry::Metrics;
 
 mod answers;
 mod bodies;
+mod bounds;
 mod connections;
+mod crowds;
 mod draining;
+mod framing;
 
 /// Longer than anything takes, shorter than a person's patience.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,7 +51,10 @@ struct Server {
 fn limits() -> ServeLimits {
     ServeLimits {
         connections: 100,
+        connections_per_address: 0,
+        trusted_proxies: TrustedProxies::default(),
         header_timeout: Duration::from_secs(5),
+        idle_timeout: Duration::from_secs(5),
         write_timeout: Duration::from_secs(5),
         drain: Duration::from_secs(5),
     }
@@ -89,9 +95,17 @@ impl Server {
     }
 
     fn connections(&self) -> i64 {
+        self.metric("landline_connections ")
+    }
+
+    /// How many connections were closed for want of room, for a reason.
+    fn shed(&self, reason: &str) -> i64 {
+        self.metric(&format!("landline_connections_shed_total{{reason=\"{reason}\"}} "))
+    }
+
+    fn metric(&self, name: &str) -> i64 {
         let page = self.metrics.render().unwrap();
-        let line = page.lines().find_map(|line| line.strip_prefix("landline_connections ")).unwrap();
-        line.parse().unwrap()
+        page.lines().find_map(|line| line.strip_prefix(name)).map_or(0, |value| value.parse().unwrap())
     }
 }
 

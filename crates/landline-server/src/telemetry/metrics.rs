@@ -22,12 +22,12 @@ use prometheus_client::registry::{Registry, Unit};
 
 use self::files::FileMetrics;
 pub use self::labels::{
-    ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, FileRefused, KeysFetched, OutboxEvent,
+    ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, FileRefused, KeysFetched, OutboxEvent, Shed,
     SocketClosed, StreamedAnswerEnd, TokenWay,
 };
 use self::labels::{
     AnswerEndLabels, BotRefusedLabels, ChangeLabels, ClosedLabels, KeysFetchedLabels, OriginLabels,
-    OutboxLabels, OutcomeLabels, RequestLabels, RouteLabels, TokenLabels,
+    OutboxLabels, OutcomeLabels, RequestLabels, RouteLabels, ShedLabels, TokenLabels,
 };
 use super::process::ProcessCollector;
 
@@ -54,6 +54,7 @@ pub struct Metrics {
     outbox_conversations: Gauge,
     polls_held: Counter,
     connections: Gauge,
+    connections_shed: Family<ShedLabels, Counter>,
     bots_refused: Family<BotRefusedLabels, Counter>,
     streamed_answers: Family<AnswerEndLabels, Counter>,
     tokens_issued: Family<TokenLabels, Counter>,
@@ -94,6 +95,7 @@ impl Metrics {
             outbox_conversations: Gauge::default(),
             polls_held: Counter::default(),
             connections: Gauge::default(),
+            connections_shed: Family::default(),
             bots_refused: Family::default(),
             streamed_answers: Family::default(),
             tokens_issued: Family::default(),
@@ -150,6 +152,11 @@ impl Metrics {
             self.polls_held.clone(),
         );
         registry.register("connections", "Open connections of the public listener", self.connections.clone());
+        registry.register(
+            "connections_shed",
+            "Connections that were closed for want of room, by reason",
+            self.connections_shed.clone(),
+        );
         registry.register(
             "bots_refused",
             "Calls to the Connector API without the credentials of a bot, by reason",
@@ -272,6 +279,11 @@ impl Metrics {
     pub fn connection_opened(&self) -> ConnectionGuard {
         self.connections.inc();
         ConnectionGuard { connections: self.connections.clone() }
+    }
+
+    /// A connection was closed for want of room.
+    pub fn connection_shed(&self, reason: Shed) {
+        self.connections_shed.get_or_create(&ShedLabels { reason }).inc();
     }
 
     /// The page for the scraper, in OpenMetrics text.

@@ -139,7 +139,7 @@ async fn an_altered_link_opens_nothing() {
             let shown = String::from_utf8_lossy(&changed).into_owned();
             let refused = matches!(
                 (reply.status, reply.code().as_str()),
-                (403, "BadArgument") | (404, "ResourceNotFound") | (400, "")
+                (403, "BadArgument") | (404, "ResourceNotFound") | (400, "MalformedData")
             );
             assert!(refused, "{shown}: {reply:?}");
         }

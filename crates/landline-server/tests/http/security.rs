@@ -6,6 +6,7 @@
 //! Not here: what is only broken, and not meant to harm (`bad_input`, `bad_files`, `random_input`).
 
 mod credentials;
+mod framing;
 #[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]
 mod raw;
 #[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]

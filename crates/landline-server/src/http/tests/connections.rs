@@ -1,6 +1,6 @@
 //! Connections that are slow, rude, idle, or too many.
 
-use axum::extract::{Extension, Request};
+use axum::extract::Extension;
 use axum::routing::get;
 
 use super::*;
@@ -9,28 +9,7 @@ fn router() -> Router {
     Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/peer", get(|Extension(Peer(peer)): Extension<Peer>| async move { peer.to_string() }))
-        .route("/upgrade", get(upgrade))
 }
-
-/// Becomes another protocol, which echoes one byte and then waits for the end.
-async fn upgrade(request: Request) -> axum::response::Response {
-    let tasks = TaskTracker::new();
-    tasks.spawn(async move {
-        let upgraded = hyper::upgrade::on(request).await.unwrap();
-        let mut io = hyper_util::rt::TokioIo::new(upgraded);
-        let mut byte = [0; 1];
-        while io.read(&mut byte).await.is_ok_and(|count| count == 1) {
-            io.write_all(&byte).await.unwrap();
-        }
-    });
-    let answer = axum::response::Response::builder()
-        .status(101)
-        .header("connection", "upgrade")
-        .header("upgrade", "x");
-    answer.body(axum::body::Body::empty()).unwrap()
-}
-
-const UPGRADE: &str = "GET /upgrade HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
 
 #[tokio::test]
 async fn a_connection_serves_one_request_after_the_other_and_knows_its_peer() {
@@ -70,7 +49,7 @@ async fn a_head_that_drips_is_cut_off_in_time() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_in_time_and_a_busy_one_is_not() {
-    let limits = ServeLimits { header_timeout: A_WHILE, ..limits() };
+    let limits = ServeLimits { idle_timeout: A_WHILE, ..limits() };
     let slow = get(|| async {
         tokio::time::sleep(A_WHILE * 3).await;
         "slow"
@@ -78,7 +57,9 @@ async fn an_idle_connection_is_closed_in_time_and_a_busy_one_is_not() {
     let server = Server::start_with(router().route("/slow", slow), limits).await;
     let mut client = server.connect().await;
     assert_eq!(client.get("/slow").await.body, "slow");
+    let answered = tokio::time::Instant::now();
     assert!(client.is_closed_within(PATIENCE).await);
+    assert!(answered.elapsed() >= A_WHILE / 2, "{:?}", answered.elapsed());
 }
 
 #[tokio::test]
@@ -111,40 +92,4 @@ async fn what_is_no_request_is_400_or_cut_and_hurts_nobody() {
         assert!(client.is_closed_within(PATIENCE).await, "{garbage:?}");
         assert_eq!(neighbour.get("/").await.status, 200);
     }
-}
-
-#[tokio::test]
-async fn over_the_cap_connections_wait_and_are_served_in_the_end() {
-    let server = Server::start_with(router(), ServeLimits { connections: 2, ..limits() }).await;
-    let mut first = server.connect().await;
-    let mut second = server.connect().await;
-    assert_eq!((first.get("/").await.status, second.get("/").await.status), (200, 200));
-
-    let mut third = server.connect().await; // the kernel takes it
-    third.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(timeout(A_WHILE, third.read_answer()).await.is_err(), "the cap does not hold");
-    assert_eq!(server.connections(), 2);
-
-    drop(first);
-    assert_eq!(third.answer().await.status, 200);
-}
-
-#[tokio::test]
-async fn a_connection_that_was_upgraded_counts_until_it_is_closed() {
-    let server = Server::start_with(router(), ServeLimits { connections: 1, ..limits() }).await;
-    let mut upgraded = server.connect().await;
-    upgraded.send(UPGRADE).await;
-    assert_eq!(upgraded.answer().await.status, 101);
-    upgraded.send("!").await;
-    let mut echo = [0; 1];
-    upgraded.stream.read_exact(&mut echo).await.unwrap();
-    assert_eq!(&echo, b"!");
-
-    let mut waiting = server.connect().await;
-    waiting.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(timeout(A_WHILE, waiting.read_answer()).await.is_err(), "an upgraded connection is not counted");
-    assert_eq!(server.connections(), 1);
-
-    drop(upgraded);
-    assert_eq!(waiting.answer().await.status, 200);
 }

@@ -30,6 +30,21 @@ pub enum SocketClosed {
     Removed,
 }
 
+/// Why a connection was closed for want of room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Shed {
+    /// It rested longest when all places were taken, and another one came.
+    Idle,
+    /// It rested longest of those of an address that has as many as it may.
+    AddressIdle,
+    /// All places were taken by such that were at work, for longer than anybody is made to wait.
+    Full,
+    /// Its address has as many as it may, and all of them were at work.
+    Address,
+    /// It rested longest when the system gave no more descriptors.
+    Descriptors,
+}
+
 /// How an attempt to bring an activity to the bot ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum DeliveryOutcome {
@@ -239,4 +254,9 @@ pub enum FileRefused {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct FileRefusedLabels {
     pub(super) reason: FileRefused,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ShedLabels {
+    pub(super) reason: Shed,
 }

@@ -80,6 +80,12 @@ impl From<ReadError> for SendError {
 /// Activity types that only the service sends.
 const NOT_FOR_CLIENTS: [&str; 2] = ["conversationUpdate", "contactRelationUpdate"];
 
+/// Whether it is one of them for a bot, too: SDKs ignore case, and what stands behind a slash.
+fn is_not_for_clients(kind: &str) -> bool {
+    let kind = kind.split('/').next().unwrap_or_default().trim();
+    NOT_FOR_CLIENTS.iter().any(|known| known.eq_ignore_ascii_case(kind))
+}
+
 impl Conversations {
     /// Logs an activity of a client and brings it to the bot. Returns its id once the bot has taken it; in `queued`
     /// mode, once it is in the outbox.
@@ -111,7 +117,7 @@ impl Conversations {
         let topic = self.topic(&send.conversation).await?;
         let facts = topic.door().facts();
         let kind = send.activity.kind().ok_or(SendError::Missing("type"))?;
-        if NOT_FOR_CLIENTS.contains(&kind.as_str()) {
+        if is_not_for_clients(&kind) {
             return Err(SendError::NotAllowed(format!("clients may not send activities of type {kind}")));
         }
         let user = sender(&send, facts.bot.as_str())?;

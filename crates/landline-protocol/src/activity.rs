@@ -53,6 +53,22 @@ const TEXTS: [&str; 11] = [
 ];
 const OBJECTS: [&str; 3] = ["from", "recipient", "conversation"];
 
+/// What is checked or written here and means something to a bot: in no other case of letters does it come through.
+const OURS: [&str; 10] = [
+    "type",
+    "id",
+    "timestamp",
+    "channelId",
+    "serviceUrl",
+    "conversation",
+    "from",
+    "recipient",
+    "replyToId",
+    "deliveryMode",
+];
+/// The same within `from` and `conversation`.
+const OURS_WITHIN: [&str; 2] = ["id", "role"];
+
 impl Activity {
     /// Reads an activity.
     ///
@@ -62,11 +78,21 @@ impl Activity {
         Self::from_object(RawObject::parse(json)?)
     }
 
-    /// Takes an object for an activity.
+    /// Takes an object for an activity. What differs from a property that we check or write in nothing but the case of its
+    /// letters is left out: a bot that ignores case would believe it instead.
     ///
     /// # Errors
     /// As [`Self::parse`].
     pub fn from_object(properties: RawObject) -> Result<Self, ActivityError> {
+        let mut properties = properties;
+        properties.remove_twins_of(&OURS);
+        for name in ["from", "conversation"] {
+            if let Some(mut within) = properties.object(name)
+                && within.remove_twins_of(&OURS_WITHIN)
+            {
+                properties.set_object(name, &within);
+            }
+        }
         check_kinds(&properties, &TEXTS, '"', "a text")?;
         check_kinds(&properties, &OBJECTS, '{', "an object")?;
         if let Some(from) = properties.object("from") {
@@ -238,6 +264,31 @@ mod tests {
             activity.to_json(),
             r#"{"x":1.50,"id":"c1|0000007","type":"message","conversation":{"id":"c1","k":1},"timestamp":"1970-01-01T00:00:00.000Z","channelId":"directline"}"#
         );
+    }
+
+    /// A bot that ignores case reads the last of two that differ in nothing else.
+    #[test]
+    fn what_a_bot_could_take_for_ours_is_left_out() {
+        for (twin, left) in [
+            (
+                r#"{"type":"message","Type":"conversationUpdate","TEXT":"x"}"#,
+                r#"{"type":"message","TEXT":"x"}"#,
+            ),
+            (r#"{"From":{"id":"eve"},"from":{"id":"ann"},"FROM":{}}"#, r#"{"from":{"id":"ann"}}"#),
+            (
+                r#"{"from":{"id":"ann","Id":"eve","ROLE":"bot","Name":"A"}}"#,
+                r#"{"from":{"id":"ann","Name":"A"}}"#,
+            ),
+            (r#"{"conversation":{"ID":"c2","x":1}}"#, r#"{"conversation":{"x":1}}"#),
+            (r#"{"ServiceUrl":"http://evil/","serviceURL":1,"Recipient":{}}"#, "{}"),
+            (
+                r#"{"\u0049d":"x","CHANNELID":"emulator","Timestamp":0,"replytoid":"","DeliveryMode":""}"#,
+                "{}",
+            ),
+            ("{\"\u{130}d\":1,\"\u{131}d\":2,\"ty\u{217a}e\":3}", "{\"\u{130}d\":1,\"ty\u{217a}e\":3}"),
+        ] {
+            assert_eq!(Activity::parse(twin.as_bytes()).unwrap().to_json(), left, "{twin}");
+        }
     }
 
     #[test]

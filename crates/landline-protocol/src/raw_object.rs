@@ -123,6 +123,17 @@ impl RawObject {
         self.properties.retain(|(known, _)| &**known != name);
     }
 
+    /// Takes out every property whose name is one of these but for the case of its letters. Returns whether there was
+    /// any.
+    ///
+    /// Readers that ignore case (Newtonsoft.Json and System.Text.Json, as the .NET SDKs of bots use them) take the last of
+    /// such twins, and would see another value than was checked here.
+    pub fn remove_twins_of(&mut self, names: &[&str]) -> bool {
+        let before = self.properties.len();
+        self.properties.retain(|(name, _)| !names.iter().any(|known| is_twin(name, known)));
+        self.properties.len() < before
+    }
+
     /// Takes out every property for which `drop` says so; it is given name and JSON text.
     pub fn remove_where(&mut self, drop: impl Fn(&str, &str) -> bool) {
         self.properties.retain(|(name, value)| !drop(name, value.get()));
@@ -173,6 +184,18 @@ impl RawObject {
         json.push(b'}');
         json
     }
+}
+
+/// Whether a name differs from one of ASCII letters in nothing but case, and in that.
+fn is_twin(name: &str, known: &str) -> bool {
+    let is_same = if name.is_ascii() {
+        name.eq_ignore_ascii_case(known)
+    } else {
+        // Such as the Kelvin sign for a k.
+        let folded = name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+        folded.eq(known.chars().map(|letter| letter.to_ascii_lowercase()))
+    };
+    is_same && name != known
 }
 
 /// Only how many properties there are: what people write does not belong into debug output.

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 use landline_core::limits::MAX_TRANSCRIPT_BYTES;
 use landline_protocol::{Activity, BotActivities, ErrorCode};
 
@@ -83,10 +83,23 @@ pub(crate) async fn read_json(
 ) -> Result<Bytes, ApiError> {
     // Looked at after the body was read, so that the answer is not lost behind a body that nobody reads.
     let bytes = read_body(headers, body, limit, time).await?;
+    if headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(ApiError::media_type_not_supported("send the body as it is, without a content-encoding"));
+    }
     if bytes.is_empty() || headers.get(CONTENT_TYPE).is_none_or(|kind| kind.to_str().is_ok_and(is_json)) {
         return Ok(bytes);
     }
     Err(ApiError::media_type_not_supported("send the body as content-type: application/json, in UTF-8"))
+}
+
+/// Whether a body would have to be unpacked: what is small when it comes may be without end then.
+pub(crate) fn is_packed(headers: &HeaderMap) -> bool {
+    let packed = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    headers.get_all(CONTENT_ENCODING).iter().any(packed)
 }
 
 /// `application/json` or `application/…+json`, in UTF-8.

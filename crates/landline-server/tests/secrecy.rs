@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 const CANARY: &str = "canary-in-the-text";
 const PERSON: &str = "canary-as-a-person";
+/// Would be a line of its own where it is printed as it is.
+const FORGED: &str = "x\n2026-01-01T00:00:00Z ERROR canary-of-a-forged-line\r\n\u{1b}[31m";
 
 #[tokio::test]
 async fn nothing_that_opens_a_door_is_logged() {
@@ -22,6 +24,8 @@ async fn nothing_that_opens_a_door_is_logged() {
     let mut stream = ann.stream("").await;
     ann.say(CANARY).await;
     stream.texts(1).await;
+    ann.say(FORGED).await;
+    stream.texts(1).await;
     let bot = server.bot_actor();
     bot.say(&ann.conversation, CANARY).await;
 
@@ -30,6 +34,9 @@ async fn nothing_that_opens_a_door_is_logged() {
     for _ in 0..2 {
         ann.send(&message(PERSON, CANARY)).send().await.expect(502);
     }
+    ann.poll("?watermark=%0a%1b[31mcanary-of-a-forged-line").await.expect(400);
+    ann.send(&json!({"type": FORGED, "from": 7})).send().await.expect(400);
+    server.post("/v3/directline/conversations").bearer("canary-of-a-forged-line").send().await.expect(403);
     server.disk.fail_writes(true);
     ann.send(&message(PERSON, CANARY)).send().await.expect(503);
     bot.send(&ann.conversation, &message("x", CANARY)).send().await.expect(503);
@@ -49,6 +56,8 @@ async fn nothing_that_opens_a_door_is_logged() {
     let capability = server.service_url.split('/').nth(4).expect("a capability").to_owned();
     server.stop().await.expect("a good end");
     made.extend([SECRET, ADMIN_TOKEN, CANARY, PERSON, &ann.token, &ticket, &capability].map(str::to_owned));
+
+    made.push("canary-of-a-forged-line".to_owned());
 
     let logged = logs.text();
     assert!(logged.contains("answered 502"), "nothing was captured: {logged}");

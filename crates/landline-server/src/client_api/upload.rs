@@ -13,9 +13,9 @@ mod refused;
 
 use axum::Json;
 use axum::extract::{FromRequestParts, Request, State};
-use http::header::{CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::HeaderMap;
+use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
 use landline_core::ClientSend;
 use landline_core::files::{NewFile, Upload};
 use landline_core::limits::{FILES_PER_UPLOAD, THUMBNAILS_BYTES};
@@ -29,6 +29,7 @@ use self::refused::Refused;
 use super::credentials::Participant;
 use super::let_in::LetIn;
 use super::query;
+use crate::body::is_packed;
 use crate::error::ApiError;
 use crate::limits::{RETRY_AFTER, UPLOAD_PART_HEAD_BYTES};
 use crate::send_name::idempotency_key;
@@ -175,8 +176,7 @@ async fn take_one(incoming: &mut Incoming, file: NewFile, upload: &mut Upload) -
 
 /// What the body is; refused where that is not clear, or where it would have to be unpacked.
 fn content_type(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let packed = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if headers.get_all(CONTENT_ENCODING).iter().any(packed) {
+    if is_packed(headers) {
         return Err(ApiError::media_type_not_supported("send the body without a content-encoding"));
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();

@@ -5,12 +5,19 @@
 //!
 //! Not here: what is only broken, and not meant to harm (`bad_input`, `bad_files`, `random_input`).
 
+mod answers;
+mod bodies;
 mod credentials;
+mod files;
 mod framing;
+mod ids;
+mod isolation;
+mod kinds;
 #[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]
 mod raw;
 #[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]
 mod routes;
+mod said;
 mod tickets;
 
 use landline_testkit::in_process::{OTHER_SECRET, Person, SECRET, TestServer};
@@ -33,5 +40,17 @@ impl World {
         let ann = server.operator_with(SECRET).person("ann").await;
         let eve = server.operator_with(OTHER_SECRET).person("eve").await;
         Self { server, ann, eve }
+    }
+
+    /// Asserts that nothing of what was tried got into a conversation or to a bot.
+    async fn nothing_happened(&self) {
+        let of = |secret, person: &Person| {
+            let person = person.beside("the operator", secret);
+            async move { person.history().await }
+        };
+        assert!(of(SECRET, &self.ann).await.is_empty());
+        assert!(of(OTHER_SECRET, &self.eve).await.is_empty());
+        // Each of them came, and nothing else.
+        assert_eq!(self.server.bot.taken().len(), 2, "{:?}", self.server.bot.taken());
     }
 }

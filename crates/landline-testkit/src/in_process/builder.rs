@@ -85,6 +85,13 @@ impl Builder {
         self
     }
 
+    /// Other random numbers than those of the other servers of the tests, and so other keys and ids.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
     /// Keeps the data with the embedded store, in a folder of its own.
     #[must_use]
     pub fn embedded(mut self) -> Self {

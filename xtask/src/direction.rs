@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::run::cargo;
 
 /// A crate, and what must not be among the things that it is built from.
-const WALLS: [(&str, &[&str]); 7] = [
+const WALLS: [(&str, &[&str]); 8] = [
     (
         "landline-protocol",
         &["landline-core", "landline-auth", "landline-server", "tokio", "axum", "hyper", "fjall"],
@@ -23,6 +23,10 @@ const WALLS: [(&str, &[&str]); 7] = [
             "http",
             "fjall",
         ],
+    ),
+    (
+        "landline-outbound",
+        &["landline-protocol", "landline-core", "landline-auth", "landline-server", "axum", "fjall", "ring"],
     ),
     ("landline-store-embedded", &["landline-auth", "landline-server", "axum", "hyper", "http"]),
     (

@@ -115,7 +115,8 @@ pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
     let log: Arc<dyn LogStore> = Arc::<EmbeddedStore>::clone(&store);
     let folder = options.config.data.clone();
     let StartOptions { config, entropy, .. } = &options;
-    let blobs = open_blobs(&config.files, &config.limits.store, &*store, &**entropy).await?;
+    let blobs =
+        open_blobs(&config.files, &config.limits.store, &*store, &**entropy, &config.outbound).await?;
     assemble(options, Engines { log, registry: store, blobs, bots: None }, Some(folder)).await
 }
 
@@ -155,7 +156,7 @@ async fn assemble(
     let registry = || Arc::clone(&engines.registry);
     let keys = IdentityHolder::open(registry(), make_identity_key, clock.now()).await;
     let keys = Arc::new(keys.context("cannot open the keys by which bots know this server")?);
-    let connector = Connector::default();
+    let connector = Connector::new(Arc::clone(&config.outbound.addresses), config.outbound.trust.clone());
     let outbound = Arc::new(Outbound::new(connector.clone()));
     let trusted = config.trusted_issuers.clone();
     let issuers = ExternalIssuers::new(trusted, outbound, tasks.clone(), Arc::clone(&metrics));

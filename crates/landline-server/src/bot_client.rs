@@ -7,12 +7,11 @@
 //! Invariants:
 //! - [`BotFailure::NotReached`] is said only when the socket took no byte of the request, or there was no socket.
 //! - Redirects are never followed: a `3xx` is an answer like any other.
-//! - No connection is made to a link-local or metadata address, whatever a name resolves to (`addresses`).
+//! - Connections are opened by `landline_outbound`, which checks the address, whatever a name resolves to.
 //! - Nothing is spawned: a connection is driven by the attempt that uses it, and is dropped with it.
 //!
 //! Not here: when to try and when to try again (`landline_core`), which bots there are (`directory`).
 
-mod addresses;
 mod authorization;
 mod connector;
 mod endpoint;
@@ -34,7 +33,6 @@ use landline_core::{BotAnswer, BotFailure, BotRequest, BotTransport, Clock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use addresses::is_forbidden;
 pub use authorization::CurrentKeys;
 pub use connector::Connector;
 pub use endpoint::{EndpointError, check_endpoint};

@@ -34,6 +34,7 @@ use ipnet::IpNet;
 use landline_auth::{BotCredential, SiteSecret};
 use landline_core::DeliveryMode;
 use landline_core::files::FileLife;
+use landline_outbound::{AddressPolicy, Trust};
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
@@ -67,8 +68,20 @@ pub struct Config {
     pub sites: Vec<SiteConfig>,
     /// Whose tokens bots may show, beside our own. No issuer stands in two of them.
     pub trusted_issuers: Vec<TrustedIssuer>,
+    /// Which addresses are connected to, and whose certificates are trusted.
+    pub outbound: OutboundConfig,
     /// Every bound that may be changed.
     pub limits: Limits,
+}
+
+/// What counts for every connection that this server makes. The default: to every address that is not refused for ever,
+/// with the certificate authorities of the machine.
+#[derive(Clone, Debug, Default)]
+pub struct OutboundConfig {
+    /// Which addresses.
+    pub addresses: Arc<AddressPolicy>,
+    /// Whose certificates, unless a bot or an issuer has authorities of its own.
+    pub trust: Trust,
 }
 
 /// A bot.

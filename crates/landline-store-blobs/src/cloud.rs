@@ -24,6 +24,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt as _;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use landline_core::store::{BlobKey, BlobRead, BlobStore, BlobWriter, ListedBlob, StoreError, StoreFuture};
+use landline_outbound::{AddressPolicy, Trust};
 use landline_protocol::{ConversationId, Timestamp};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
@@ -69,8 +70,10 @@ impl CloudBlobs {
     /// The place is for one server alone, which is told from others by `owner`: a text that it keeps and no other has.
     ///
     /// Region, endpoint and credentials are taken from the variables of the environment that the tools of the provider
-    /// know: those that begin with `AWS_`, `AZURE_` or `GOOGLE_`. Without credentials among them, the instance or the
-    /// workload is asked for its own.
+    /// know: those that begin with `AWS_`, `AZURE_` or `GOOGLE_`. What an instance would hand out at a link-local address
+    /// is not asked for: nothing here connects there.
+    ///
+    /// Connections are made to these addresses, with whoever has a certificate that is trusted.
     ///
     /// # Errors
     /// What is missing, or cannot be.
@@ -78,11 +81,15 @@ impl CloudBlobs {
         place: &Url,
         owner: impl Into<String>,
         environment: impl IntoIterator<Item = (String, String)>,
+        addresses: Arc<AddressPolicy>,
+        trust: Trust,
     ) -> Result<Self, OpenBlobsError> {
         let failed = |why| OpenBlobsError::Cloud { place: place.clone(), why };
         let prefix = Path::from_url_path(place.path())
             .map_err(|error| failed(format!("the prefix cannot be used: {error}")))?;
-        let store = open::store(place, environment.into_iter().collect()).map_err(failed)?;
+        let store =
+            open::store(place, environment.into_iter().collect(), http::Connector { addresses, trust });
+        let store = store.map_err(failed)?;
         let bucket = Bucket {
             place: place.clone(),
             store,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::TryStreamExt as _;
 use landline_core::store::{BlobKey, BlobStore as _, View};
+use landline_outbound::{AddressPolicy, Trust};
 use landline_store_blobs::CloudBlobs;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -40,7 +41,14 @@ fn open(address: &str, allow_http: bool) -> CloudBlobs {
         ("AWS_SECRET_ACCESS_KEY", "key-canary".to_owned()),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value));
-    CloudBlobs::open(&"s3://bucket/prefix".parse().unwrap(), "owner-canary", environment).unwrap()
+    CloudBlobs::open(
+        &"s3://bucket/prefix".parse().unwrap(),
+        "owner-canary",
+        environment,
+        Arc::default(),
+        Trust::default(),
+    )
+    .unwrap()
 }
 
 fn key() -> BlobKey {
@@ -107,6 +115,71 @@ async fn without_tls_only_where_that_is_allowed() {
     assert_eq!(asked.load(Ordering::Relaxed), 0);
 }
 
+fn opened(place: &str, environment: &[(&str, &str)], allow: Option<&str>) -> CloudBlobs {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let allow = allow.map(|rule| vec![rule.parse().unwrap()]);
+    let addresses = Arc::new(AddressPolicy::new(allow, vec![]));
+    let place = place.parse().unwrap();
+    CloudBlobs::open(&place, "owner-canary", environment, addresses, Trust::default()).unwrap()
+}
+
+/// Neither as the place of files nor for the credentials of the machine, for which all three libraries would ask there.
+#[tokio::test(start_paused = true)]
+async fn a_link_local_address_is_never_asked() {
+    let keys = [("AWS_ACCESS_KEY_ID", "id-canary"), ("AWS_SECRET_ACCESS_KEY", "key-canary")];
+    for endpoint in [
+        "169.254.169.254",
+        "2852039166",
+        "0xa9fea9fe",
+        "169.254.43518",
+        "[::ffff:169.254.169.254]",
+        "0.0.0.0",
+        "0",
+    ] {
+        let endpoint = format!("http://{endpoint}");
+        let environment =
+            [&keys[..], &[("AWS_ENDPOINT_URL", &*endpoint), ("AWS_ALLOW_HTTP", "true")]].concat();
+        let blobs = opened("s3://bucket/prefix", &environment, None);
+        let said = blobs.clear_unfinished().await.unwrap_err().0;
+        assert!(
+            said.contains("never connected to") || said.contains("names no machine"),
+            "{endpoint}: {said}"
+        );
+    }
+    let (address, asked) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let here = format!("http://{address}");
+    for (place, environment) in [
+        ("s3://bucket", vec![("AWS_ENDPOINT_URL", &*here), ("AWS_ALLOW_HTTP", "true")]),
+        ("s3://bucket", vec![("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"), ("AWS_REGION", "x")]),
+        ("s3://bucket", vec![("AWS_METADATA_ENDPOINT", "http://[fe80::a9fe:a9fe]"), ("AWS_REGION", "x")]),
+        ("az://container", vec![("AZURE_STORAGE_ACCOUNT_NAME", "x")]),
+    ] {
+        let blobs = opened(place, &environment, None);
+        let said = blobs.clear_unfinished().await.unwrap_err().0;
+        assert!(said.contains("never connected to"), "{place} {environment:?}: {said}");
+        assert!(said.contains("environment"), "{place} {environment:?}: {said}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "nothing is asked for without credentials");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_the_operator_does_not_allow_is_not_asked() {
+    let (address, asked) = server("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n").await;
+    let here = format!("http://{address}");
+    let environment = [
+        ("AWS_ENDPOINT_URL", &*here),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ACCESS_KEY_ID", "id-canary"),
+        ("AWS_SECRET_ACCESS_KEY", "key-canary"),
+    ];
+    for (allow, reached) in [(Some("public"), false), (Some("loopback"), true), (None, true)] {
+        let before = asked.load(Ordering::Relaxed);
+        let said = opened("s3://bucket/prefix", &environment, allow).clear_unfinished().await.unwrap_err().0;
+        assert_eq!(said.contains("[outbound] allow"), !reached, "{said}");
+        assert_eq!(asked.load(Ordering::Relaxed) > before, reached, "{allow:?}");
+    }
+}
+
 /// Time goes by itself while everybody waits.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer() {
@@ -138,7 +211,10 @@ fn settings_that_cannot_be_are_told_at_once() {
         ("ftp://x/canary-less", "X", "canary", "s3://"),
     ] {
         let environment = [(name.to_owned(), value.to_owned())];
-        let error = CloudBlobs::open(&place.parse().unwrap(), "owner", environment).unwrap_err().to_string();
+        let error =
+            CloudBlobs::open(&place.parse().unwrap(), "owner", environment, Arc::default(), Trust::default())
+                .unwrap_err()
+                .to_string();
         assert!(error.contains(told) && error.contains(place) && !error.contains("canary;"), "{error}");
     }
 }

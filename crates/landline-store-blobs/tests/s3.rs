@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures_util::TryStreamExt as _;
 use landline_core::store::conformance::blobs::BlobRig;
 use landline_core::store::{BlobKey, BlobStore, View};
+use landline_outbound::Trust;
 use landline_store_blobs::CloudBlobs;
 
 /// Where the server is: `127.0.0.1:PORT`, without TLS, with any credentials.
@@ -63,7 +64,14 @@ fn open_as(owner: &str, bucket: &str) -> CloudBlobs {
         ("AWS_REGION", "us-east-1"),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    CloudBlobs::open(&format!("s3://{bucket}/some/prefix").parse().unwrap(), owner, environment).unwrap()
+    CloudBlobs::open(
+        &format!("s3://{bucket}/some/prefix").parse().unwrap(),
+        owner,
+        environment,
+        Arc::default(),
+        Trust::default(),
+    )
+    .unwrap()
 }
 
 impl BlobRig for S3Rig {

@@ -11,7 +11,7 @@ use landline_core::store::{BlobStore, Registry};
 use landline_store_blobs::{CloudBlobs, FolderBlobs};
 use tokio::task::spawn_blocking;
 
-use crate::config::{FilesAt, StoreLimits};
+use crate::config::{FilesAt, OutboundConfig, StoreLimits};
 use crate::directory::random_text;
 use crate::token_keys::{get, put};
 
@@ -26,6 +26,7 @@ pub async fn open_blobs(
     limits: &StoreLimits,
     registry: &dyn Registry,
     entropy: &dyn Entropy,
+    connections: &OutboundConfig,
 ) -> anyhow::Result<Arc<dyn BlobStore>> {
     match files {
         FilesAt::Folder(path) => {
@@ -39,8 +40,10 @@ pub async fn open_blobs(
             let variables = std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
             let variables: Vec<_> = variables.collect();
+            let OutboundConfig { addresses, trust } = connections.clone();
             // Reads certificates.
-            let opened = spawn_blocking(move || CloudBlobs::open(&place, owner, variables)).await?;
+            let opened =
+                spawn_blocking(move || CloudBlobs::open(&place, owner, variables, addresses, trust)).await?;
             Ok(Arc::new(opened.context("cannot open the bucket of files")?))
         }
     }

@@ -1,19 +1,21 @@
 //! From an address to a line that is up: look up, connect, TLS.
+//!
+//! Not here: which addresses, and whose certificates (`landline_outbound`).
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_rustls::{DefaultServerNameResolver, HttpsConnector, MaybeHttpsStream};
 use landline_core::with_causes;
-use tokio::sync::OnceCell;
+use landline_outbound::{
+    AddressPolicy, Authorities, Lookup, NoAuthorities, TcpConnector, Trust, address_problem,
+    certificate_problem,
+};
 use tower::Service;
 
-use super::addresses::CheckedResolver;
 use super::watch::Watched;
 use crate::limits::BOT_CONNECT_TIMEOUT;
 
@@ -25,30 +27,48 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct ConnectError(String);
 
 /// Connects to bots, and to whom else the operator names. A cheap handle; what is loaded for TLS is shared.
+///
+/// The default: to every address that is not refused for ever, with the authorities of the machine.
 #[derive(Clone, Debug)]
 pub struct Connector {
     plain: WatchedConnector,
-    tls: Arc<OnceCell<HttpsConnector<WatchedConnector>>>,
+    trust: Trust,
 }
 
 impl Connector {
-    #[cfg(test)]
-    pub(crate) fn with_tls(config: rustls::ClientConfig) -> Self {
-        let builder = HttpsConnectorBuilder::new().with_tls_config(config);
-        let plain = WatchedConnector::new();
-        let tls = builder.https_only().enable_http1().wrap_connector(plain.clone());
-        Self { plain, tls: Arc::new(OnceCell::new_with(Some(tls))) }
+    /// To these addresses, with these authorities.
+    pub fn new(addresses: Arc<AddressPolicy>, trust: Trust) -> Self {
+        Self { plain: WatchedConnector(TcpConnector::new(addresses, BOT_CONNECT_TIMEOUT)), trust }
     }
 
-    /// Ends within the connect timeout for the socket; TLS on top of it is the caller's to bound.
-    pub(super) async fn connect(&self, uri: Uri) -> Result<MaybeHttpsStream<Watched>, ConnectError> {
+    /// The same with another way from names to addresses: for tests.
+    pub fn with_lookup(addresses: Arc<AddressPolicy>, trust: Trust, lookup: Arc<dyn Lookup>) -> Self {
+        let tcp = TcpConnector::with_lookup(addresses, lookup, BOT_CONNECT_TIMEOUT);
+        Self { plain: WatchedConnector(tcp), trust }
+    }
+
+    /// Ends within the connect timeout for the socket; TLS on top of it is the caller's to bound. Where there are
+    /// authorities, TLS is with whoever has a certificate of theirs, and with nobody else.
+    pub(super) async fn connect(
+        &self,
+        uri: Uri,
+        only: Option<&Authorities>,
+    ) -> Result<MaybeHttpsStream<Watched>, ConnectError> {
         let connected = if uri.scheme() == Some(&Scheme::HTTPS) {
-            let mut tls = self.tls().await?.clone();
-            tls.call(uri).await
+            let config = match only {
+                Some(authorities) => authorities.only_these(),
+                None => self.trust.load().await?,
+            };
+            let names = Arc::new(DefaultServerNameResolver::default());
+            HttpsConnector::new(self.plain.clone(), config, true, names).call(uri).await
         } else {
             self.plain.clone().call(uri).await.map(MaybeHttpsStream::Http)
         };
-        connected.map_err(|error| ConnectError(with_causes(&*error)))
+        connected.map_err(|error| {
+            let problem = certificate_problem(&*error)
+                .or_else(|| address_problem(&*error).map(|refused| format!("its address {refused}")));
+            ConnectError(problem.unwrap_or_else(|| with_causes(&*error)))
+        })
     }
 
     /// Loads the certificate authorities, unless they are there. What fails is tried again the next time.
@@ -56,46 +76,25 @@ impl Connector {
     /// # Errors
     /// What to do so that it works.
     pub(crate) async fn load_roots(&self) -> Result<(), ConnectError> {
-        self.tls().await.map(drop)
-    }
-
-    async fn tls(&self) -> Result<&HttpsConnector<WatchedConnector>, ConnectError> {
-        let load = || async {
-            // Reads files.
-            let loaded =
-                tokio::task::spawn_blocking(|| HttpsConnectorBuilder::new().with_native_roots()).await;
-            let builder = loaded.map_err(io::Error::other).flatten().map_err(|error| {
-                ConnectError(format!(
-                    "cannot load the certificate authorities of this machine: {error}; install the package \
-                     ca-certificates"
-                ))
-            })?;
-            Ok(builder.https_only().enable_http1().wrap_connector(self.plain.clone()))
-        };
-        self.tls.get_or_try_init(load).await
+        Ok(self.trust.load().await.map(drop)?)
     }
 }
 
-/// Loads the certificate authorities of the machine when the first `https` address is to be reached.
 impl Default for Connector {
     fn default() -> Self {
-        Self { plain: WatchedConnector::new(), tls: Arc::default() }
+        Self::new(Arc::default(), Trust::default())
+    }
+}
+
+impl From<NoAuthorities> for ConnectError {
+    fn from(error: NoAuthorities) -> Self {
+        Self(error.to_string())
     }
 }
 
 /// Makes plain sockets, each with its watch.
 #[derive(Clone, Debug)]
-pub(super) struct WatchedConnector(HttpConnector<CheckedResolver>);
-
-impl WatchedConnector {
-    fn new() -> Self {
-        let mut http = HttpConnector::new_with_resolver(CheckedResolver::new());
-        http.enforce_http(false); // the scheme was checked with the endpoint; TLS asks for https
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(BOT_CONNECT_TIMEOUT));
-        Self(http)
-    }
-}
+pub(super) struct WatchedConnector(TcpConnector);
 
 impl Service<Uri> for WatchedConnector {
     type Response = Watched;
@@ -103,7 +102,7 @@ impl Service<Uri> for WatchedConnector {
     type Future = Pin<Box<dyn Future<Output = Result<Watched, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(cx).map_err(Into::into)
+        self.0.poll_ready(cx)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {

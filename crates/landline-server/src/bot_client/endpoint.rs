@@ -2,9 +2,8 @@
 
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Uri};
-use url::{Host, Url};
-
-use super::addresses::is_forbidden;
+use landline_outbound::{AddressPolicy, Refused};
+use url::Url;
 
 /// Why an address cannot be that of a bot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,20 +17,22 @@ pub enum EndpointError {
     /// A user name or password stands in it; we would not send them, and they would end up in logs.
     #[error("its address holds a user name or password; take them out, they would not be sent")]
     Credentials,
-    /// See [`is_forbidden`].
-    #[error("its address is link-local or a metadata service; those are never connected to")]
-    Forbidden,
+    /// An IP address that is not connected to.
+    #[error("its address {0}")]
+    Refused(#[from] Refused),
     /// It cannot be written into a request.
     #[error("its address cannot be used in a request")]
     NotUsable,
 }
 
-/// Whether an address can be that of a bot.
+/// Whether an address can be that of a bot, and may be connected to as far as that can be told without looking a name
+/// up. It is checked again whenever a connection is made.
 ///
 /// # Errors
 /// Says what is wrong with it.
-pub fn check_endpoint(url: &Url) -> Result<(), EndpointError> {
-    Endpoint::new(url).map(|_| ())
+pub fn check_endpoint(url: &Url, addresses: &AddressPolicy) -> Result<(), EndpointError> {
+    Endpoint::new(url)?;
+    Ok(url.host().map_or(Ok(()), |host| addresses.check_host(&host))?)
 }
 
 /// What every request to a bot begins with.
@@ -53,14 +54,8 @@ impl Endpoint {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(EndpointError::Credentials);
         }
-        let address = match url.host() {
-            None => return Err(EndpointError::NoHost),
-            Some(Host::Domain(_)) => None,
-            Some(Host::Ipv4(v4)) => Some(v4.into()),
-            Some(Host::Ipv6(v6)) => Some(v6.into()),
-        };
-        if address.is_some_and(is_forbidden) {
-            return Err(EndpointError::Forbidden);
+        if url.host().is_none() {
+            return Err(EndpointError::NoHost);
         }
 
         let mut url = url.clone();
@@ -85,7 +80,7 @@ mod tests {
 
     #[track_caller]
     fn check(url: &str, expected: Result<(), EndpointError>) {
-        assert_eq!(check_endpoint(&url.parse().unwrap()), expected, "{url}");
+        assert_eq!(check_endpoint(&url.parse().unwrap(), &AddressPolicy::default()), expected, "{url}");
     }
 
     #[test]
@@ -95,11 +90,11 @@ mod tests {
         check("http://[::1]:3978/", Ok(()));
         check("ftp://bot.example.org/", Err(EndpointError::Scheme("ftp".into())));
         check("http://user:pass@bot.example.org/", Err(EndpointError::Credentials));
-        check("http://169.254.169.254/latest/meta-data", Err(EndpointError::Forbidden));
-        check("http://0xA9FEA9FE/", Err(EndpointError::Forbidden));
-        check("http://2852039166/", Err(EndpointError::Forbidden));
-        check("http://[fe80::1]/", Err(EndpointError::Forbidden));
-        check("http://[::ffff:169.254.169.254]/", Err(EndpointError::Forbidden));
+        check("http://169.254.169.254/latest/meta-data", Err(Refused::Metadata.into()));
+        check("http://0xA9FEA9FE/", Err(Refused::Metadata.into()));
+        check("http://2852039166/", Err(Refused::Metadata.into()));
+        check("http://[fe80::1]/", Err(Refused::Metadata.into()));
+        check("http://[::ffff:169.254.169.254]/", Err(Refused::Metadata.into()));
     }
 
     #[test]

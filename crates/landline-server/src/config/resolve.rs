@@ -5,14 +5,15 @@ use std::path::Path;
 
 use ipnet::IpNet;
 use landline_auth::{SecretDigest, SiteSecret};
+use landline_outbound::AddressPolicy;
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
 use super::file::{File, Site};
 use super::secrets::Sources;
 use super::{
-    BotConfig, Config, ConfigError, Environment, Limits, OneBot, SECRET_VARIABLE, SiteConfig, bots, files,
-    limits_table, sandbox, trusted_issuers,
+    BotConfig, Config, ConfigError, Environment, Limits, OneBot, OutboundConfig, SECRET_VARIABLE, SiteConfig,
+    bots, files, limits_table, sandbox, trusted_issuers,
 };
 use crate::bot_client::check_endpoint;
 use crate::directory::fields;
@@ -55,6 +56,7 @@ pub(super) fn resolve(
         bots,
         sites,
         trusted_issuers: trusted_issuers::resolve(&file.trusted_issuers)?,
+        outbound: OutboundConfig::default(),
         limits: limits_table::resolve(&file.limits)?,
     };
     check(config)
@@ -75,10 +77,12 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
         bots: Vec::new(),
         sites: Vec::new(),
         trusted_issuers: Vec::new(),
+        outbound: OutboundConfig::default(),
         limits: Limits::default(),
     };
     if let Some(endpoint) = flags.endpoint {
-        check_endpoint(&endpoint).map_err(|why| ConfigError::new("--bot", why.to_string()))?;
+        check_endpoint(&endpoint, &AddressPolicy::default())
+            .map_err(|why| ConfigError::new("--bot", why.to_string()))?;
         let name = |what, name: &str| ConfigError::new(what, format!("{name:?} is no name"));
         let bot: BotName = ONLY_BOT.parse().map_err(|_| name("bots", ONLY_BOT))?;
         config.bots.push(bots::plain(bot.clone(), endpoint));

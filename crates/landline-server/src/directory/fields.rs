@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use landline_core::DeliveryMode;
 use landline_core::files::FileLife;
+use landline_outbound::AddressPolicy;
 use url::Url;
 
 use super::Hidden;
@@ -138,7 +139,7 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|why| {
         format!("this is no URL ({why}); write one such as \"http://localhost:3978/api/messages\"")
     })?;
-    check_endpoint(&url).map_err(|why| why.to_string())?;
+    check_endpoint(&url, &AddressPolicy::default()).map_err(|why| why.to_string())?;
     Ok(url)
 }
 

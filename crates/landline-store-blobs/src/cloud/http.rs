@@ -2,11 +2,13 @@
 //!
 //! Invariants: every wait ends (connect, answer, silence within an answer); redirects are not followed, so no request and no
 //! credential goes anywhere but to where the operator and the provider's rules say; without TLS only where the
-//! operator has allowed it.
+//! operator has allowed it; sockets are opened by `landline_outbound`, so a link-local address is never asked for anything,
+//! credentials of the machine included.
 
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,9 +17,10 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::USER_AGENT;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect};
+use hyper_rustls::{DefaultServerNameResolver, HttpsConnector};
+use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use landline_outbound::{AddressPolicy, NoAuthorities, TcpConnector, Trust};
 use object_store::ClientOptions;
 use object_store::client::{
     ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
@@ -31,11 +34,14 @@ use crate::limits::{
 };
 
 /// Gives a bucket, and whoever hands out credentials for it, a client.
-#[derive(Debug)]
-pub(super) struct Connector;
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    pub(super) addresses: Arc<AddressPolicy>,
+    pub(super) trust: Trust,
+}
 
 #[derive(Debug)]
-struct Service(Client<HttpsConnector<connect::HttpConnector>, HttpRequestBody>);
+struct Service(Client<HttpsConnector<TcpConnector>, HttpRequestBody>);
 
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within {0:?}")]
@@ -43,19 +49,16 @@ struct Silent(Duration);
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let builder = HttpsConnectorBuilder::new().with_native_roots().map_err(no_roots)?;
+        let trusted = self.trust.load_now().map_err(no_roots)?;
         // As the library spells it; also `true` where it asks this very machine for credentials.
         let plain = options.get_config_value(&ClientConfigKey::AllowHttp).is_some_and(|told| told == "true");
-        let builder = if plain { builder.https_or_http() } else { builder.https_only() };
-        let mut tcp = connect::HttpConnector::new();
-        tcp.enforce_http(false); // the builder has seen to the scheme
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(connect_timeout(options)));
+        let tcp = TcpConnector::new(Arc::clone(&self.addresses), connect_timeout(options));
+        let names = Arc::new(DefaultServerNameResolver::default());
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(CLOUD_IDLE_TIMEOUT)
             .pool_max_idle_per_host(CLOUD_IDLE_CONNECTIONS)
-            .build(builder.enable_http1().wrap_connector(tcp));
+            .build(HttpsConnector::new(tcp, trusted, !plain, names));
         Ok(HttpClient::new(Service(client)))
     }
 }
@@ -67,11 +70,8 @@ fn connect_timeout(options: &ClientOptions) -> Duration {
     seconds.map_or(CLOUD_CONNECT_TIMEOUT, Duration::from_secs).min(CLOUD_CONNECT_TIMEOUT)
 }
 
-fn no_roots(error: io::Error) -> object_store::Error {
-    let why = format!(
-        "cannot load the certificate authorities of this machine: {error}; install the package ca-certificates"
-    );
-    object_store::Error::Generic { store: "TLS", source: why.into() }
+fn no_roots(error: NoAuthorities) -> object_store::Error {
+    object_store::Error::Generic { store: "TLS", source: error.into() }
 }
 
 #[async_trait]

@@ -19,7 +19,11 @@ const AZURE_IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 ///
 /// # Errors
 /// What is missing, or cannot be, and what to do.
-pub(super) fn store(place: &Url, environment: Vec<(String, String)>) -> Result<Arc<dyn ObjectStore>, String> {
+pub(super) fn store(
+    place: &Url,
+    environment: Vec<(String, String)>,
+    connector: Connector,
+) -> Result<Arc<dyn ObjectStore>, String> {
     let bucket = place.host_str().filter(|host| !host.is_empty());
     let bucket = bucket.ok_or("it names no bucket; write one such as s3://bucket/prefix")?;
     match place.scheme() {
@@ -31,7 +35,7 @@ pub(super) fn store(place: &Url, environment: Vec<(String, String)>) -> Result<A
                 .with_bucket_name(bucket)
                 .with_client_options(options("AWS_", &environment)?)
                 .with_retry(retries())
-                .with_http_connector(Connector);
+                .with_http_connector(connector);
             builder.build().map(|store| Arc::new(store) as Arc<dyn ObjectStore>).map_err(|error| why(&error))
         }
         "az" => {
@@ -40,7 +44,7 @@ pub(super) fn store(place: &Url, environment: Vec<(String, String)>) -> Result<A
                 .with_container_name(bucket)
                 .with_client_options(options("AZURE_", &environment)?)
                 .with_retry(retries())
-                .with_http_connector(Connector);
+                .with_http_connector(connector);
             if let Some((_, endpoint)) = environment.iter().find(|(name, _)| name == AZURE_IDENTITY_ENDPOINT)
             {
                 builder = builder.with_msi_endpoint(endpoint);
@@ -55,7 +59,7 @@ pub(super) fn store(place: &Url, environment: Vec<(String, String)>) -> Result<A
                 .with_bucket_name(bucket)
                 .with_client_options(options("GOOGLE_", &environment)?)
                 .with_retry(retries())
-                .with_http_connector(Connector);
+                .with_http_connector(connector);
             builder.build().map(|store| Arc::new(store) as Arc<dyn ObjectStore>).map_err(|error| why(&error))
         }
         scheme => Err(format!("{scheme}:// is not known; write s3://, az:// or gs://, or a folder")),

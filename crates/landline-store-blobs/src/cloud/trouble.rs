@@ -6,6 +6,7 @@ use std::error::Error as _;
 
 use landline_core::store::StoreError;
 use landline_core::with_causes;
+use landline_outbound::{Refused, address_problem, certificate_problem};
 use object_store::Error;
 use object_store::client::HttpError;
 use url::Url;
@@ -15,6 +16,9 @@ use crate::limits::CLOUD_ERROR_BYTES;
 pub(super) fn trouble(place: &Url, error: &Error) -> StoreError {
     let (happened, status) = what_happened(error);
     let what_to_do = match status {
+        None if address_problem(error).is_some_and(|refused| refused.why() == Refused::Metadata) => {
+            "; give the server credentials in its environment, those of the machine are not asked for"
+        }
         Some(301 | 307 | 308) => {
             "; name the region or the endpoint of the bucket in the environment of the server"
         }
@@ -31,7 +35,9 @@ fn what_happened(error: &Error) -> (String, Option<u16>) {
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(error) = inner.downcast_ref::<HttpError>() {
-            return (with_causes(error), None);
+            let problem =
+                certificate_problem(error).or_else(|| address_problem(error).map(ToString::to_string));
+            return (problem.unwrap_or_else(|| with_causes(error)), None);
         }
         cause = inner.source();
     }

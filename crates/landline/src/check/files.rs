@@ -11,7 +11,7 @@ use landline_core::files::{StoredFile, problem_with};
 use landline_core::store::{BlobKey, BlobStore, LogStore, ReadError, Registry, View};
 use landline_core::{Clock, Facts, SystemClock};
 use landline_protocol::{ConversationId, Timestamp};
-use landline_server::config::{FilesAt, StoreLimits};
+use landline_server::config::{FilesAt, OutboundConfig, StoreLimits};
 use landline_server::{SystemEntropy, app};
 
 use super::LIST;
@@ -42,7 +42,8 @@ pub(super) async fn open(
     {
         return Ok(None);
     }
-    app::open_blobs(&at, &StoreLimits::default(), registry, &SystemEntropy).await.map(Some)
+    let connections = OutboundConfig::default();
+    app::open_blobs(&at, &StoreLimits::default(), registry, &SystemEntropy, &connections).await.map(Some)
 }
 
 /// Every file of every conversation, and everything that is kept.

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::lookup::LookupFuture;
 use crate::policy::tests::hosts;
+use crate::problem::address_problem;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -42,13 +43,8 @@ fn connector(lookup: &Arc<Flipping>) -> TcpConnector {
 async fn connect(connector: &TcpConnector, uri: &str) -> Result<SocketAddr, String> {
     let stream = connector.clone().call(uri.parse().unwrap()).await;
     stream.map(|stream| stream.inner().peer_addr().unwrap()).map_err(|error| {
-        let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        let text = format!("{error:?}");
-        assert!(
-            io == Some(io::ErrorKind::PermissionDenied) || text.contains("PermissionDenied"),
-            "{uri}: {text}"
-        );
-        text
+        let refused = address_problem(&*error).unwrap_or_else(|| panic!("{uri}: {error:?}"));
+        refused.to_string()
     })
 }
 

@@ -7,7 +7,6 @@
 //! conversation in the path; the caller compares [`ClientToken::site`] and [`ClientToken::conversation`].
 
 use std::fmt;
-use std::time::Duration;
 
 use landline_protocol::{BotName, ConversationId, SiteName, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
@@ -121,7 +120,7 @@ impl ClientToken {
     }
 
     /// The token that follows this one: the same rights and the same first issue, with a life of its own.
-    pub fn refreshed(&self, now: Timestamp, lifetime: Duration, jti: String) -> Self {
-        Self { expires: now.plus(lifetime), id: jti, ..self.clone() }
+    pub fn refreshed(&self, expires: Timestamp, jti: String) -> Self {
+        Self { expires, id: jti, ..self.clone() }
     }
 }

@@ -376,7 +376,7 @@ fn a_rotation_ends_no_token() {
 #[test]
 fn a_refresh_keeps_all_but_the_life() {
     let later = NOW.plus(Duration::from_secs(900));
-    let refreshed = token().refreshed(later, HOUR, "next".to_owned());
+    let refreshed = token().refreshed(later.plus(HOUR), "next".to_owned());
     assert_eq!(refreshed, ClientToken { expires: later.plus(HOUR), id: "next".to_owned(), ..token() });
     let text = refreshed.sign(&ring(), later).unwrap();
     let read = ClientToken::verify(&text, &ring(), later).unwrap();

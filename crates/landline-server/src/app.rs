@@ -221,6 +221,7 @@ async fn assemble(
         entropy: Arc::clone(&entropy),
         metrics: Arc::clone(&metrics),
         public_url: PublicUrl::new(config.public_url.clone(), proxies.clone()),
+        token_max_age: config.limits.server.token_max_age,
         body_timeout: config.limits.server.body_timeout,
         bot_file_room: BodyRoom::new(BOT_FILES_IN_MEMORY, BOT_FILE_WAIT),
         used_tickets: UsedTickets::default(),

@@ -21,6 +21,9 @@ pub struct ServerLimits {
     /// How long a connection is kept open for the next request. Longer than proxies keep theirs (60 s), so that it is
     /// they who close first, and no request is lost on a line that closes just then. Default 75 s.
     pub idle_timeout: Duration,
+    /// How long a token can be refreshed, counted from when the first of its line was issued. Default ten years, which is as
+    /// good as without end: the stock client refreshes for as long as its page is open.
+    pub token_max_age: Duration,
     /// How long a client may take to send the body of a request, besides a second for each [`BODY_BYTES_PER_SECOND`]
     /// of it. Default 30 s.
     pub body_timeout: Duration,
@@ -45,6 +48,7 @@ impl Default for ServerLimits {
             connections_per_address: 200,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
+            token_max_age: Duration::from_secs(3650 * 24 * 3600),
             body_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(20),
             stream_idle: Duration::from_secs(15),

@@ -41,6 +41,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// How this server is reached from outside.
     pub public_url: PublicUrl,
+    /// How long a token can be refreshed, counted from its first issue.
+    pub token_max_age: Duration,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// For the bodies in which bots send files.

@@ -111,7 +111,7 @@ fn conversation_body(
         stream_url: format!(
             "{base}/v3/directline/conversations/{conversation}/stream?watermark={start}&t={ticket}"
         ),
-        token: tokens::sign(app, site, token)?,
+        token: tokens::sign(app, token)?,
         reference_grammar_id: site.bot.to_string(),
     })
 }

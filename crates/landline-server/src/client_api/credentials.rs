@@ -44,6 +44,9 @@ impl FromRequestParts<App> for Caller {
         // The site may have another bot by now. A conversation stays with the one it was started with.
         let site = directory.sites.get(&token.site).filter(|site| site.has_issued(token.issued_at));
         let site = site.ok_or_else(not_opened)?;
+        if token.issued_at.plus(app.token_max_age) <= app.now() {
+            return Err(token_error(TokenError::Expired));
+        }
         check_origin(parts, &token.trusted_origins)?;
         Ok(Self { site: Arc::clone(site), token: Some(token) })
     }

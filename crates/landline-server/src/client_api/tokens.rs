@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use landline_auth::{ClientToken, TokenUser, is_origin};
-use landline_protocol::{ChannelAccount, ConversationId, TokenBody, TokenRequest};
+use landline_protocol::{ChannelAccount, ConversationId, Timestamp, TokenBody, TokenRequest};
 
 use super::credentials::Caller;
 use crate::body::JsonBytes;
@@ -37,7 +37,7 @@ pub(super) async fn generate(
         }
     };
     let token = new_token(&app, &caller.site, conversation, request.user, request.trusted_origins);
-    sign(&app, &caller.site, &token).map(Json)
+    sign(&app, &token).map(Json)
 }
 
 /// `POST /v3/directline/tokens/refresh`
@@ -50,7 +50,7 @@ pub(super) async fn refresh(State(app): State<App>, caller: Caller) -> Result<Js
             "only a token can be refreshed; a secret is valid until it is exchanged",
         ));
     };
-    sign(&app, &caller.site, &refreshed(&app, &caller.site, token)).map(Json)
+    sign(&app, &refreshed(&app, &caller.site, token)).map(Json)
 }
 
 /// What is no origin would never match one, and the token would open nothing from a page.
@@ -72,28 +72,35 @@ pub(super) fn new_token(
     trusted_origins: Vec<String>,
 ) -> ClientToken {
     let now = app.now();
+    let issued_at = site.issue_moment(now);
     ClientToken {
         site: site.name.clone(),
         bot: site.bot.clone(),
         conversation,
         user: user.map(|user| TokenUser { id: user.id, name: user.name }),
         trusted_origins,
-        issued_at: site.issue_moment(now),
-        expires: now.plus(site.token_lifetime),
+        issued_at,
+        expires: end(app, site, issued_at),
         id: app.unique_id(),
     }
 }
 
 /// The same token for another while.
 pub(super) fn refreshed(app: &App, site: &Site, token: &ClientToken) -> ClientToken {
-    token.refreshed(app.now(), site.token_lifetime, app.unique_id())
+    token.refreshed(end(app, site, token.issued_at), app.unique_id())
+}
+
+/// Until when a token is good that is signed now, and whose first one was issued at this moment.
+fn end(app: &App, site: &Site, issued_at: Timestamp) -> Timestamp {
+    app.now().plus(site.token_lifetime).min(issued_at.plus(app.token_max_age))
 }
 
 /// The answer that carries a token.
-pub(super) fn sign(app: &App, site: &Site, token: &ClientToken) -> Result<TokenBody, ApiError> {
+pub(super) fn sign(app: &App, token: &ClientToken) -> Result<TokenBody, ApiError> {
+    let now = app.now();
     let text = token
-        .sign(&app.key_ring.current(), app.now())
+        .sign(&app.key_ring.current(), now)
         .map_err(|error| ApiError::bad_argument(error.to_string()))?;
-    let expires_in = site.token_lifetime.as_secs();
+    let expires_in = u64::try_from((token.expires.as_millis() - now.as_millis()) / 1000).unwrap_or_default();
     Ok(TokenBody { conversation_id: token.conversation.clone(), token: text, expires_in })
 }

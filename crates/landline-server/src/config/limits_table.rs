@@ -41,7 +41,7 @@ const fn secs(seconds: u64) -> Duration {
 const DAY: Duration = secs(24 * 3600);
 
 /// In the order of the example.
-pub(super) static ROWS: [Row; 25] = [
+pub(super) static ROWS: [Row; 26] = [
     Row {
         key: "activity_size",
         about: "the largest activity that a client or a bot may send",
@@ -179,6 +179,12 @@ pub(super) static ROWS: [Row; 25] = [
         about: "how often a stream shows that it lives; a client that answers three times nothing is closed",
         extremes: "too low: traffic for nothing; too high: proxies drop lines that are silent for 30 s or 60 s",
         kind: Kind::Time(|l| &mut l.server.stream_idle, secs(1)..=secs(600)),
+    },
+    Row {
+        key: "token_max_age",
+        about: "how long a token can be refreshed, counted from its first issue; then the page needs a new one",
+        extremes: "too low: who chats for long is cut off; too high: a token that was stolen can be kept alive for as long",
+        kind: Kind::Time(|l| &mut l.server.token_max_age, secs(60)..=DAY.saturating_mul(3650)),
     },
     Row {
         key: "drain",

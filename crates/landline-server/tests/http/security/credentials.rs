@@ -313,6 +313,45 @@ async fn s11_a_refresh_changes_the_time_and_nothing_else() {
     }
 }
 
+/// A token that was stolen is kept alive for as long as the operator allows, and no longer.
+#[tokio::test]
+async fn s11_no_refresh_goes_beyond_the_age_that_the_operator_sets() {
+    let day = Duration::from_secs(86_400);
+    let builder = TestServer::builder().configure(|config| {
+        config.limits.server.token_max_age = Duration::from_secs(86_400);
+        config.sites[0].token_lifetime = Duration::from_secs(40_000);
+    });
+    let world = World::of(builder.start().await).await;
+    let (server, mut token) = (&world.server, world.ann.token.clone());
+    let expected = [40_000, 40_000, 40_000, 26_400, 6400];
+    for (round, expected) in expected.into_iter().enumerate() {
+        // By a refresh, and by coming back.
+        let again = match round % 2 {
+            0 => Ask::post("/v3/directline/tokens/refresh"),
+            _ => Ask::get(world.ann.path("")),
+        };
+        let answer = again.bearer(&token).send(server.address).await.expect(200).json();
+        assert_eq!(answer["expires_in"], expected, "round {round}");
+        token = answer["token"].as_str().expect("a token").to_owned();
+        let (_, claims) = parts(&token);
+        let life = claims["exp"].as_i64().zip(claims["nbf"].as_i64()).map(|(end, begin)| end - begin);
+        assert_eq!(life, Some(expected));
+        server.clock.advance(Duration::from_secs(20_000));
+    }
+    // All of them are over; a new one is as good as ever.
+    for old in [&world.ann.token, &token] {
+        all_refused(&everywhere(&world, old).await, 403, "TokenExpired", "too old");
+    }
+    let fresh = server.operator().token(&json!({"conversationId": world.ann.conversation})).await;
+    Ask::get(world.ann.path("/activities")).bearer(&fresh).send(server.address).await.expect(200);
+
+    // It counts for tokens that were issued before it was set, too.
+    let server = server.restarted_as(|config| config.limits.server.token_max_age = day / 2).await;
+    server.clock.advance(day / 2);
+    let refresh = Ask::post("/v3/directline/tokens/refresh").bearer(&fresh);
+    refresh.send(server.address).await.refused(403, "TokenExpired");
+}
+
 #[tokio::test]
 async fn s12_a_secret_that_was_rotated_away_opens_nothing_at_once_and_the_other_goes_on() {
     let world = World::start().await;

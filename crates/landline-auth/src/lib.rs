@@ -13,6 +13,7 @@
 mod access_token;
 mod bearer;
 mod bot_token;
+mod browser_session;
 mod channel_token;
 mod client_token;
 mod file_link;
@@ -40,6 +41,7 @@ mod test_keys;
 pub use access_token::{AccessToken, CONNECTOR_AUDIENCE, issuer};
 pub use bearer::{BearerError, bearer};
 pub use bot_token::{BotIdentity, BotTokenError, TrustedIssuer, verify_bot_token};
+pub use browser_session::BrowserSession;
 pub use channel_token::ChannelToken;
 pub use client_token::{ClientToken, TokenUser};
 pub use file_link::{FileLinkError, FileLinkKeys, LOGGED_FILE, LinkSignature, LinkedFile, escaped_file_name};
@@ -48,10 +50,10 @@ pub use jwks::{InvalidJwks, JwkSet, PublishedKeys};
 pub use jwt::{SignError, TokenError};
 pub use key_ring::{KeyRing, KeyRingError, TokenKey};
 pub use limits::{
-    ACCESS_TOKEN_LIFE, BOT_TOKEN_LEEWAY, CHANNEL_TOKEN_LIFE, FILE_LINK_DAY_SECONDS, FILE_LINK_EXTRA_SECONDS,
-    IDENTITY_KEY_BITS, IDENTITY_PUBLISH_AFTER, IDENTITY_PUBLISH_AHEAD, MAX_BEARER_BYTES, MAX_IDENTITY_KEYS,
-    MAX_JWKS_KEYS, MAX_SEALED_BYTES, MAX_SECRET_CHARS, MAX_TOKEN_BYTES, MAX_TOKEN_KEYS, MIN_SECRET_CHARS,
-    NOT_BEFORE_LEEWAY, STREAM_TICKET_TTL,
+    ACCESS_TOKEN_LIFE, BOT_TOKEN_LEEWAY, BROWSER_SESSION_BYTES, CHANNEL_TOKEN_LIFE, FILE_LINK_DAY_SECONDS,
+    FILE_LINK_EXTRA_SECONDS, IDENTITY_KEY_BITS, IDENTITY_PUBLISH_AFTER, IDENTITY_PUBLISH_AHEAD,
+    MAX_BEARER_BYTES, MAX_IDENTITY_KEYS, MAX_JWKS_KEYS, MAX_SEALED_BYTES, MAX_SECRET_CHARS, MAX_TOKEN_BYTES,
+    MAX_TOKEN_KEYS, MIN_SECRET_CHARS, NOT_BEFORE_LEEWAY, STREAM_TICKET_TTL,
 };
 pub use openid::{DEFAULT_CHANNEL_ISSUER, OpenIdMetadata};
 pub use origin::{is_origin, origin_allowed};

@@ -73,5 +73,8 @@ pub const MAX_JWKS_KEYS: usize = 64;
 /// The longest `kid` that is looked at, in bytes.
 pub(crate) const MAX_KEY_ID_BYTES: usize = 256;
 
+/// How many random bytes say which browser it is. Guessing one is as hard as guessing a key.
+pub const BROWSER_SESSION_BYTES: usize = 32;
+
 /// The longest text that is sealed, in bytes: a place in a list, never a document.
 pub const MAX_SEALED_BYTES: usize = 1024;

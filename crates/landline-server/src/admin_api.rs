@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use http::StatusCode;
@@ -38,7 +38,7 @@ use serde_json::{Value, json};
 
 use crate::directory::Editor;
 use crate::error::ApiError;
-use crate::http::{with_fallbacks, with_inner_layers};
+use crate::http::{guarded, with_fallbacks, with_inner_layers};
 use crate::state::App;
 use crate::telemetry::{AdminChange, Metrics};
 
@@ -102,6 +102,7 @@ pub fn probes(readiness: ReadinessState, metrics: Arc<Metrics>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(page_of_metrics))
         .with_state(Probes { readiness, metrics })
+        .layer(map_response(guarded))
 }
 
 /// Everything below `/admin/v1`, for whoever shows the token.

@@ -495,6 +495,7 @@ mod tests {
                 empty_watermark_is_history: true,
                 retention: Duration::from_secs(days * 86_400),
                 files: None,
+                enhanced: Default::default(),
                 created: None,
                 managed_by: ManagedBy::Registry,
             };

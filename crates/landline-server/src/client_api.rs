@@ -9,6 +9,7 @@ mod credentials;
 mod download;
 mod let_in;
 pub(crate) mod query;
+mod session;
 mod stream;
 mod tokens;
 mod upload;
@@ -26,6 +27,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/v3/directline/tokens/generate", post(tokens::generate))
         .route("/v3/directline/tokens/refresh", post(tokens::refresh))
+        .route("/v3/directline/session/getsessionid", get(session::id))
         .route("/v3/directline/conversations", post(conversations::start))
         .route("/v3/directline/conversations/{conversation}", get(conversations::reconnect))
         .route(

@@ -38,7 +38,7 @@ use landline_outbound::{AddressPolicy, Trust};
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
-use crate::directory::OutgoingCredentials;
+use crate::directory::{Enhanced, OutgoingCredentials};
 use crate::limits::ServerLimits;
 
 /// Everything, checked.
@@ -148,6 +148,8 @@ pub struct SiteConfig {
     pub retention: Duration,
     /// How long its files are kept; `None`: as the limits say.
     pub files: Option<FileLife>,
+    /// Enhanced authentication.
+    pub enhanced: Enhanced,
 }
 
 /// Every bound that may be changed.
@@ -300,8 +302,37 @@ impl Config {
                 issuer.name
             ));
         }
+        for site in &self.sites {
+            let Enhanced { on, trusted_origins } = &site.enhanced;
+            if !on && !trusted_origins.is_empty() {
+                warnings.push(format!(
+                    "sites.{}: trusted_origins does nothing without enhanced_authentication = true: pages of any origin \
+                     may use the site's tokens",
+                    site.name
+                ));
+            }
+            let plain = trusted_origins.iter().find(|origin| !can_be_trusted(origin)).filter(|_| *on);
+            if let Some(origin) = plain {
+                warnings.push(format!(
+                    "sites.{}.trusted_origins: {origin} is plain http: whoever is on the way between a browser and that \
+                     site can put a page of their own there, and it will be trusted; use https",
+                    site.name
+                ));
+            }
+        }
         warnings
     }
+}
+
+/// Whether nobody on the way can be this origin: anything but plain http, and plain http on the same machine.
+fn can_be_trusted(origin: &str) -> bool {
+    let is_local = |url: &Url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    origin.parse::<Url>().is_ok_and(|url| url.scheme() != "http" || is_local(&url))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! Not here: the file's keys (`config`), who may change what (`admin_api`).
 
 mod editor;
+mod enhanced;
 pub(crate) mod fields;
 mod load;
 mod stored;
@@ -28,6 +29,8 @@ use url::Url;
 
 pub(crate) use editor::Parts as EditorParts;
 pub use editor::{AppIdChange, BotChange, ChangeError, Editor, OutgoingChange, SiteChange};
+pub(crate) use enhanced::trusted_origins;
+pub use enhanced::{Enhanced, USER_PREFIX, UserProblem};
 pub(crate) use load::{FileEntries, load, random_text};
 pub(crate) use stored::{from_bytes, to_bytes};
 
@@ -188,6 +191,8 @@ pub struct Site {
     pub retention: Duration,
     /// How long its files are kept; `None`: as the limits say.
     pub files: Option<FileLife>,
+    /// Enhanced authentication.
+    pub enhanced: Enhanced,
     /// From when on its tokens count: those that were issued earlier are of an older site of that name. `None`: all
     /// count, as in a site of the file, or one that an older release has kept.
     pub created: Option<Timestamp>,

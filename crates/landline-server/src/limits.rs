@@ -257,6 +257,12 @@ pub const MAX_CLIENT_SECRET_CHARS: usize = 512;
 /// The longest scope that is asked for at somebody else's token endpoint.
 pub const MAX_SCOPE_CHARS: usize = 512;
 
+/// How many origins a site with enhanced authentication may name. Each call of a browser is compared with them.
+pub const MAX_TRUSTED_ORIGINS: usize = 32;
+
+/// The longest origin that a site may name, in characters.
+pub const MAX_ORIGIN_CHARS: usize = 256;
+
 /// How many tables of trusted issuers there may be, and how many issuers each names. Each has keys to be fetched.
 pub const MAX_TRUSTED_ISSUERS: usize = 16;
 

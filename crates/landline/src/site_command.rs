@@ -66,11 +66,15 @@ fn body_of(flags: &CommonFlags) -> Map<String, Value> {
         EmptyWatermark::New => "new".to_owned(),
     });
     let files = flags.files.as_ref().map(|files| if files == "default" { Value::Null } else { json!(files) });
+    // A list that is not named stays as it is.
+    let origins = Some(&flags.trusted_origins).filter(|origins| !origins.is_empty());
     [
         ("tokenLifetime", flags.token_lifetime.as_ref().map(|time| json!(time))),
         ("emptyWatermark", empty_watermark.map(|empty| json!(empty))),
         ("retention", flags.retention.as_ref().map(|time| json!(time))),
         ("files", files),
+        ("enhancedAuthentication", flags.enhanced_authentication.map(|on| json!(on))),
+        ("trustedOrigins", origins.map(|origins| json!(origins))),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -94,11 +98,15 @@ fn listed(admin: &Admin, sites: &[Site]) -> String {
                 site.token_lifetime.clone(),
                 site.empty_watermark.clone(),
                 site.retention.clone(),
+                if site.enhanced_authentication { "yes".into() } else { "no".into() },
                 defined_in(&site.managed_by).into(),
             ]
         })
         .collect();
-    table(["NAME", "BOT", "SECRETS", "TOKENS LIVE", "EMPTY WATERMARK", "KEPT FOR", "DEFINED IN"], &rows)
+    table(
+        ["NAME", "BOT", "SECRETS", "TOKENS LIVE", "EMPTY WATERMARK", "KEPT FOR", "ENHANCED", "DEFINED IN"],
+        &rows,
+    )
 }
 
 fn described(site: &Site) -> String {
@@ -109,9 +117,20 @@ fn described(site: &Site) -> String {
         ("empty watermark", site.empty_watermark.clone()),
         ("retention", site.retention.clone()),
         ("files", site.files.clone().unwrap_or_else(|| "as the limits say".to_owned())),
+        ("enhanced", if site.enhanced_authentication { "on".into() } else { "off".into() }),
+        ("trusted origins", trusted_origins(site)),
         ("defined in", defined_in(&site.managed_by).into()),
     ];
     format!("Site {}\n{}", site.name, facts(&lines))
+}
+
+fn trusted_origins(site: &Site) -> String {
+    let origins = site.trusted_origins.join(", ");
+    match (origins.is_empty(), site.enhanced_authentication) {
+        (true, _) => "any".to_owned(),
+        (false, true) => origins,
+        (false, false) => format!("any (with enhanced authentication: {origins})"),
+    }
 }
 
 fn added(admin: &Admin, new: &NewSite) -> String {

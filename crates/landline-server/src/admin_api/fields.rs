@@ -137,6 +137,36 @@ impl Fields {
         }
     }
 
+    /// `true` or `false`, or neither.
+    pub(super) fn optional_flag(&mut self, name: &'static str) -> Result<Given<bool>, ApiError> {
+        match self.take(name) {
+            Given::Value(Value::Bool(flag)) => Ok(Given::Value(flag)),
+            Given::Value(_) => Err(self.bad(name, "write true or false")),
+            Given::Null => Ok(Given::Null),
+            Given::Absent => Ok(Given::Absent),
+        }
+    }
+
+    /// An array of texts.
+    pub(super) fn texts<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&[String]) -> Result<T, String>,
+    ) -> Result<Given<T>, ApiError> {
+        let array = match self.take(name) {
+            Given::Value(Value::Array(array)) => array,
+            Given::Value(_) => return Err(self.bad(name, "write an array of texts")),
+            Given::Null => return Ok(Given::Null),
+            Given::Absent => return Ok(Given::Absent),
+        };
+        let texts = array.into_iter().map(|value| match value {
+            Value::String(text) => Ok(text),
+            _ => Err(self.bad(name, "write an array of texts")),
+        });
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+        parse(&texts).map(Given::Value).map_err(|problem| self.bad(name, &problem))
+    }
+
     /// An object within.
     pub(super) fn object(
         &mut self,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::fields::{Fields, Given};
 use super::{Admin, name_in_path, show_secrets, slot_in_path};
 use crate::config::show_time;
-use crate::directory::{ManagedBy, Site, SiteChange, fields};
+use crate::directory::{ManagedBy, Site, SiteChange, fields, trusted_origins};
 use crate::error::ApiError;
 
 /// `GET /admin/v1/sites`
@@ -117,12 +117,16 @@ fn change(body: &mut Fields) -> Result<SiteChange, ApiError> {
     let empty_watermark = body.text("emptyWatermark", fields::empty_watermark_is_history)?.nullable();
     let retention = body.text("retention", fields::retention)?.nullable();
     let files = body.text("files", fields::file_life)?.nullable();
+    let enhanced = body.optional_flag("enhancedAuthentication")?.nullable();
+    let origins = body.texts("trustedOrigins", trusted_origins)?.nullable();
     Ok(SiteChange {
         bot: None,
         token_lifetime: lifetime.map(|time| time.unwrap_or(fields::DEFAULT_TOKEN_LIFETIME)),
         empty_watermark_is_history: empty_watermark.map(|history| history.unwrap_or(true)),
         retention: retention.map(|time| time.unwrap_or(fields::DEFAULT_RETENTION)),
         files,
+        enhanced_authentication: enhanced.map(|on| on.unwrap_or(false)),
+        trusted_origins: origins.map(|origins| origins.unwrap_or_default()),
     })
 }
 
@@ -138,6 +142,8 @@ fn show(site: &Site) -> Value {
         "tokenLifetime": show_time(site.token_lifetime),
         "emptyWatermark": if site.empty_watermark_is_history { fields::HISTORY } else { fields::ONLY_NEW },
         "retention": show_time(site.retention),
+        "enhancedAuthentication": site.enhanced.on,
+        "trustedOrigins": site.enhanced.trusted_origins,
         "secrets": show_secrets(&site.secrets),
         "managedBy": match site.managed_by {
             ManagedBy::File => "file",

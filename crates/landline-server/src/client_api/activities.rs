@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use landline_core::{Begin, ClientSend, History, Next, Seen};
-use landline_protocol::{ActivitySet, ResourceResponse};
+use landline_protocol::{ActivitySet, ResourceResponse, UserId};
 use tokio::time::timeout;
 
-use super::credentials::Participant;
+use super::credentials::{Participant, check_user};
 use super::let_in::LetIn;
 use super::query;
 use crate::body::ActivityBody;
@@ -35,6 +35,11 @@ pub(super) async fn send(
     ActivityBody(activity): ActivityBody,
 ) -> Result<Json<ResourceResponse>, ApiError> {
     let user = participant.caller.user();
+    if user.is_none() {
+        // A service says who speaks. Where it names nobody, that is refused where it is read.
+        let named = activity.from_id().and_then(|id| id.parse::<UserId>().ok());
+        named.map_or(Ok(()), |id| check_user(&participant.caller.site, Some(&id), String::new))?;
+    }
     let send = ClientSend { conversation: participant.conversation, user, activity, idempotency_key };
     let id = app.conversations.send_from_client(send).await?;
     app.metrics.activity_accepted(ActivityOrigin::Client);
@@ -81,7 +86,7 @@ pub(super) async fn poll(
         activities.into_iter().map(|activity| app.links.render(activity, &base, now)).collect();
     let mut response = Bytes::from(ActivitySet::to_json(&activities, watermark)).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     if expired {
         headers.insert(HISTORY_EXPIRED, HeaderValue::from_static("true"));
     }

@@ -9,7 +9,7 @@ use landline_core::store::Created;
 use landline_core::{Begin, StartConversation};
 use landline_protocol::{ConversationBody, Position, StartRequest};
 
-use super::credentials::{Caller, Participant};
+use super::credentials::{Caller, Participant, check_user};
 use super::{query, tokens};
 use crate::body::JsonBytes;
 use crate::directory::Site;
@@ -30,13 +30,16 @@ pub(super) async fn start(
     JsonBytes(body): JsonBytes,
 ) -> Result<impl IntoResponse, ApiError> {
     let request = StartRequest::parse(&body)?;
-    tokens::check_origins(&request.trusted_origins)?;
+    let origins = tokens::origins_for(&caller.site, request.trusted_origins)?;
     let user = caller.user().or(request.user);
+    check_user(&caller.site, user.as_ref().map(|user| &user.id), || {
+        "the property \"user\" is required, because this site has enhanced authentication".into()
+    })?;
     let token = match &caller.token {
         Some(token) => tokens::refreshed(&app, &caller.site, token),
         None => {
             let new = app.conversations.new_conversation_id();
-            tokens::new_token(&app, &caller.site, new, user.clone(), request.trusted_origins)
+            tokens::new_token(&app, &caller.site, new, user.clone(), origins)
         }
     };
     // First whatever can refuse it: a start that is refused has started nothing.
@@ -72,6 +75,11 @@ pub(super) async fn reconnect(
     let token = match &caller.token {
         Some(token) => tokens::refreshed(&app, &caller.site, token),
         None => {
+            check_user(&caller.site, facts.user.as_ref(), || {
+                "the conversation has no user, and this site has enhanced authentication: ask for a token with \
+                 \"user\" and \"conversationId\" at tokens/generate"
+                    .into()
+            })?;
             let user = facts
                 .user
                 .clone()

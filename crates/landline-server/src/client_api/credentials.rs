@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, ORIGIN};
 use http::request::Parts;
-use landline_auth::{ClientToken, TokenError, bearer, origin_allowed};
+use landline_auth::{ClientToken, TokenError, bearer};
 use landline_core::Facts;
-use landline_protocol::{ChannelAccount, ConversationId};
+use landline_protocol::{ChannelAccount, ConversationId, UserId};
 
-use crate::directory::Site;
+use crate::directory::{Site, USER_PREFIX, UserProblem};
 use crate::error::ApiError;
 use crate::state::App;
 
@@ -37,6 +38,8 @@ impl FromRequestParts<App> for Caller {
         let presented = presented(parts)?;
         let directory = app.directory.snapshot();
         if let Some(site) = directory.site_by_secret(&presented) {
+            // A secret in a page is one that was given away. It is good for what the site's own pages do.
+            check_origin(&parts.headers, site, &[])?;
             return Ok(Self { site: Arc::clone(site), token: None });
         }
         let token =
@@ -47,7 +50,11 @@ impl FromRequestParts<App> for Caller {
         if token.issued_at.plus(app.token_max_age) <= app.now() {
             return Err(token_error(TokenError::Expired));
         }
-        check_origin(parts, &token.trusted_origins)?;
+        check_origin(&parts.headers, site, &token.trusted_origins)?;
+        check_user(site, token.user.as_ref().map(|user| &user.id), || {
+            "the token names no user, and this site has enhanced authentication; ask the site for a new one"
+                .into()
+        })?;
         Ok(Self { site: Arc::clone(site), token: Some(token) })
     }
 }
@@ -78,14 +85,41 @@ pub(super) fn token_error(error: TokenError) -> ApiError {
     }
 }
 
-/// A page may use a token only if its origin is one of those that the token names.
-pub(super) fn check_origin(parts: &Parts, trusted: &[String]) -> Result<(), ApiError> {
-    let mut origins = parts.headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or("null"));
-    let origin = origins.next();
-    if origins.next().is_none() && origin_allowed(origin, trusted) {
+/// A page may use a token or ticket only if its origin is one of those that the site names, and of those that the token
+/// names.
+pub(super) fn check_origin(headers: &HeaderMap, site: &Site, of_token: &[String]) -> Result<(), ApiError> {
+    if site.enhanced.admits(origin(headers)?, of_token) {
         return Ok(());
     }
-    Err(ApiError::forbidden("the origin of this page is not one of the trusted origins of the token"))
+    Err(not_trusted())
+}
+
+/// What the browser says whose page calls; `None`: no browser calls. What cannot be read is nobody's origin.
+pub(super) fn origin(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let mut origins = headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or("null"));
+    let origin = origins.next();
+    // No browser sends two, and a reader that takes the first and one that takes the last must not differ.
+    origins.next().map_or(Ok(origin), |_| Err(not_trusted()))
+}
+
+pub(super) fn not_trusted() -> ApiError {
+    ApiError::forbidden("the origin of this page is not one of the trusted origins of the site or token")
+}
+
+/// In a site with enhanced authentication whoever acts is somebody, whose id has the prefix.
+///
+/// Source: Direct Line enhanced authentication.
+pub(super) fn check_user(
+    site: &Site,
+    user: Option<&UserId>,
+    nobody: impl FnOnce() -> String,
+) -> Result<(), ApiError> {
+    site.enhanced.check_user(user).map_err(|problem| match problem {
+        UserProblem::Nobody => ApiError::missing_property(nobody()),
+        UserProblem::NoPrefix => ApiError::bad_argument(format!(
+            "the id of the user has to begin with {USER_PREFIX:?}, because this site has enhanced authentication"
+        )),
+    })
 }
 
 /// A caller in a conversation of the path that exists and that the credentials open.

@@ -17,10 +17,10 @@ use axum::response::Response;
 use futures_util::SinkExt;
 use landline_auth::StreamTicket;
 use landline_core::{Follower, Next, Seen, Unavailable};
-use landline_protocol::{ActivitySet, Watermark};
+use landline_protocol::{ActivitySet, UserId, Watermark};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::credentials::{check_origin, conversation_in_path, token_error};
+use super::credentials::{check_user, conversation_in_path, not_trusted, origin, token_error};
 use super::query;
 use crate::directory::Site;
 use crate::error::ApiError;
@@ -61,7 +61,17 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
     let Some(site) = site.filter(|_| ticket.conversation == conversation).cloned() else {
         return Err(ApiError::forbidden("the stream URL is for another conversation"));
     };
-    check_origin(&parts, &ticket.trusted_origins)?;
+    let page = Page {
+        origin: origin(&parts.headers)?.map(str::to_owned),
+        trusted_origins: ticket.trusted_origins.clone(),
+        user: ticket.user.clone(),
+    };
+    if !page.may_read(&site) {
+        return Err(not_trusted());
+    }
+    check_user(&site, page.user.as_ref(), || {
+        "the stream URL names no user, and this site has enhanced authentication; start again with a new token".into()
+    })?;
     let after = match query::watermark(query.as_deref())? {
         Watermark::After(position) => position,
         Watermark::Absent | Watermark::Empty => ticket.start,
@@ -86,9 +96,9 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
         .max_message_size(STREAM_IN_BYTES)
         .max_frame_size(STREAM_IN_BYTES)
         .on_upgrade(move |socket| async move {
-            Stream { sign_at: Instant::now() + app.stream.idle, unanswered: 0, site, base, socket, app }
-                .run(follower)
-                .await;
+            let sign_at = Instant::now() + app.stream.idle;
+            let stream = Stream { sign_at, unanswered: 0, site, page, base, socket, app };
+            stream.run(follower).await;
             drop(tracked);
         })
         .map(Body::new))
@@ -97,14 +107,30 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
 struct Stream {
     socket: WebSocket,
     app: App,
-    /// The site that let the client in.
+    /// The site that let the client in, as it was last looked at.
     site: Arc<Site>,
+    /// Who was let in.
+    page: Page,
     /// How the client reaches this server, for the links that it gets.
     base: String,
     /// When to show that the line is alive, and to ask whether the client is.
     sign_at: Instant,
     /// How often it was asked since the client last showed that it lives.
     unanswered: u32,
+}
+
+/// Who opened a socket, and what its ticket said of that.
+struct Page {
+    /// Of the handshake; a browser lets no page make one up. `None`: no browser.
+    origin: Option<String>,
+    trusted_origins: Vec<String>,
+    user: Option<UserId>,
+}
+
+impl Page {
+    fn may_read(&self, site: &Site) -> bool {
+        site.enhanced.admits(self.origin.as_deref(), &self.trusted_origins)
+    }
 }
 
 /// Why the loop of a stream ends, and what the client is told.
@@ -188,15 +214,23 @@ impl Stream {
         let _ = timeout(STREAM_PARTING, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
     }
 
-    /// Of a site that was removed, nothing more is shown. A stream on which nothing happens is closed with the next sign
-    /// of life.
-    fn still_let_in(&self) -> Result<(), End> {
+    /// Of a site that was removed, or trusts this page no more, nothing more is shown. A stream on which nothing happens is
+    /// closed with the next sign of life.
+    fn still_let_in(&mut self) -> Result<(), End> {
         let directory = self.app.directory.snapshot();
         // One that was added under its name is another one.
-        if directory.sites.get(&self.site.name).is_some_and(|now| now.created == self.site.created) {
+        let site = directory.sites.get(&self.site.name).filter(|now| now.created == self.site.created);
+        let Some(site) = site else {
+            return Err(End::told(SocketClosed::Removed, close_code::POLICY, "the site was removed"));
+        };
+        if Arc::ptr_eq(site, &self.site) {
             return Ok(());
         }
-        Err(End::told(SocketClosed::Removed, close_code::POLICY, "the site was removed"))
+        self.site = Arc::clone(site);
+        if self.page.may_read(site) && site.enhanced.check_user(self.page.user.as_ref()).is_ok() {
+            return Ok(());
+        }
+        Err(End::told(SocketClosed::Untrusted, close_code::POLICY, "the site lets this page in no more"))
     }
 
     /// An empty frame says that the line is alive; the pong says that the client is. Also on a line on which much is

@@ -26,7 +26,7 @@ use self::incoming::{Incoming, too_big};
 use self::parts::{boundary, take_parts};
 pub(crate) use self::places::Places;
 use self::refused::Refused;
-use super::credentials::Participant;
+use super::credentials::{Caller, Participant, check_user};
 use super::let_in::LetIn;
 use super::query;
 use crate::body::is_packed;
@@ -76,13 +76,14 @@ async fn answer(app: &App, parts: &mut Parts, incoming: &mut Incoming) -> Result
         error: ApiError::unavailable("too many uploads are under way; try again in a moment", RETRY_AFTER),
         reason: FileRefused::Busy,
     })?;
-    let Participant { conversation, .. } = participant;
+    let Participant { conversation, caller: Caller { site, .. }, .. } = participant;
 
     let mut upload = app.conversations.upload(&conversation).await?;
     let activity = take(app, &parts.headers, incoming, &mut upload).await?;
     let activity = activity.map_or_else(|| Activity::parse(b"{\"type\":\"message\"}"), Ok);
     let activity = activity.map_err(|error| Refused::malformed(error.into()))?;
     let user = sender.user(&activity).map_err(Refused::malformed)?;
+    check_user(&site, Some(&user.id), String::new).map_err(Refused::malformed)?;
     let send = ClientSend { conversation, user: Some(user), activity, idempotency_key: key };
     let id = upload.send(send).await?;
     app.metrics.activity_accepted(ActivityOrigin::Client);

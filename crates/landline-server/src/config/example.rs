@@ -119,6 +119,12 @@ retention = "{retention}"
 # How long files are kept: a time, or "{WITH_CONVERSATION}" for as long as their conversation. Without it, limits.file_life.
 # files = "{WITH_CONVERSATION}"
 
+# Enhanced authentication. With true, the ids of users have to begin with dl_ and stand in their tokens, and only pages of
+# these origins may use tokens of this site (scheme, host and port, letter by letter; at least one). A change holds for
+# tokens that are out, too. One too many: its pages can speak as whoever opens them; one too few: its chat does not open.
+enhanced_authentication = false
+# trusted_origins = ["https://www.example.org"]
+
 [limits]
 "##
     );

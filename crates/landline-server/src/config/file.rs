@@ -86,6 +86,9 @@ pub(super) struct Site {
     pub(super) empty_watermark: Option<String>,
     pub(super) retention: Option<String>,
     pub(super) files: Option<String>,
+    pub(super) enhanced_authentication: Option<bool>,
+    #[serde(default)]
+    pub(super) trusted_origins: Vec<String>,
 }
 
 /// A secret by value. Its errors and its debug output do not hold it.

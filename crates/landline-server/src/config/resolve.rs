@@ -16,7 +16,7 @@ use super::{
     bots, files, limits_table, sandbox, trusted_issuers,
 };
 use crate::bot_client::check_endpoint;
-use crate::directory::fields;
+use crate::directory::{Enhanced, fields, trusted_origins};
 
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:3000";
 pub(super) const DEFAULT_ADMIN: &str = "127.0.0.1:3001";
@@ -95,6 +95,7 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
             empty_watermark_is_history: true,
             retention: fields::DEFAULT_RETENTION,
             files: None,
+            enhanced: Enhanced::default(),
         });
     }
     check(config)
@@ -185,6 +186,7 @@ fn resolve_site(
     let retention = site.retention.as_deref().map(fields::retention).transpose();
     let files = site.files.as_deref().map(fields::file_life).transpose();
     let empty_watermark = site.empty_watermark.as_deref().map(fields::empty_watermark_is_history).transpose();
+    let origins = trusted_origins(&site.trusted_origins).map_err(|why| at("trusted_origins", why))?;
     let secret = first.resolve(folder, environment)?;
     let second_secret = second.resolve(folder, environment)?;
     Ok(SiteConfig {
@@ -199,6 +201,8 @@ fn resolve_site(
             .unwrap_or(true),
         retention: retention.map_err(|why| at("retention", why))?.unwrap_or(fields::DEFAULT_RETENTION),
         files: files.map_err(|why| at("files", why))?,
+        enhanced: Enhanced::new(site.enhanced_authentication.unwrap_or(false), origins)
+            .map_err(|why| at("trusted_origins", why))?,
         name,
     })
 }

@@ -389,6 +389,40 @@ fn times_of_sites() {
 }
 
 #[test]
+fn enhanced_authentication_needs_an_origin() {
+    let on = "enhanced_authentication = true";
+    refused(&with_site(on), "sites.default.trusted_origins", "at least one origin");
+    refused(
+        &with_site(&format!("{on}\ntrusted_origins = []")),
+        "sites.default.trusted_origins",
+        "at least one",
+    );
+    let origins = |list: &str| with_site(&format!("{on}\ntrusted_origins = [{list}]"));
+    refused(&origins("\"https://a.example/chat\""), "sites.default.trusted_origins", "without a path");
+    refused(&origins("\"*\""), "sites.default.trusted_origins", "wild cards");
+    refused(&with_site("trusted_origins = [\"null\"]"), "sites.default.trusted_origins", "is no origin");
+    refused(&with_site("enhanced_authentication = \"yes\""), "line 6", "boolean");
+    let config = parse(&origins("\"https://A.example:443/\", \"http://localhost:3000\"")).unwrap();
+    let enhanced = &config.sites[0].enhanced;
+    assert!(enhanced.on);
+    assert_eq!(enhanced.trusted_origins, ["https://a.example", "http://localhost:3000"]);
+    assert!(config.warnings().is_empty());
+
+    let warned = |text: &str| parse(text).unwrap().warnings().join("\n");
+    assert!(warned(&with_site("trusted_origins = [\"https://a.example\"]")).contains("does nothing without"));
+    for plain in ["http://a.example", "http://10.0.0.1:3000", "http://localhost.example"] {
+        let warning = warned(&origins(&format!("\"https://a.example\", \"{plain}\"")));
+        assert!(
+            warning.starts_with("sites.default.trusted_origins: ") && warning.contains(plain),
+            "{warning}"
+        );
+    }
+    for local in ["http://a.localhost:1", "http://127.0.0.1", "http://[::1]:3000", "capacitor://localhost"] {
+        assert_eq!(warned(&origins(&format!("\"{local}\""))), "");
+    }
+}
+
+#[test]
 fn limits_are_set_by_their_keys() {
     let limits = parse(&with_limits(
         "activity_size = \"128KiB\"\nsockets_per_conversation = 4\nbot_deadline = \"10s\"\nconnections = 100\nstore_cache = \"1GiB\"",

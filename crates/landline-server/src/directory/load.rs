@@ -174,6 +174,7 @@ impl Loader<'_> {
                 empty_watermark_is_history: site.empty_watermark_is_history,
                 retention: site.retention,
                 files: site.files,
+                enhanced: site.enhanced.clone(),
                 created: None,
                 managed_by: ManagedBy::File,
             };

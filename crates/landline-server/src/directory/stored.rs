@@ -8,7 +8,8 @@
 //!         "outgoing":{"tokenUrl":"…","clientSecret":"…","scope":"…"}|null}
 //! Sites  {"version":1,"bot":"…","secrets":{"first":slot|null,"second":slot|null},
 //!         "tokenLifetimeMs":n,"emptyWatermarkIsHistory":bool,"retentionMs":n,"createdMs":n (absent in older ones),
-//!         "filesMs":n|"conversation" (absent where the limits say how long files are kept)}
+//!         "filesMs":n|"conversation" (absent where the limits say how long files are kept),
+//!         "enhancedAuthentication":true (absent where it is off), "trustedOrigins":["…",…] (absent where there is none)}
 //! slot   {"digest":"64 hexadecimal digits","created":ms}
 //! ```
 //!
@@ -31,7 +32,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Bot, DEFAULT_ISSUER, DEFAULT_TENANT, Hidden, ManagedBy, OutgoingCredentials, ServiceUrl, Site, fields,
+    Bot, DEFAULT_ISSUER, DEFAULT_TENANT, Enhanced, Hidden, ManagedBy, OutgoingCredentials, ServiceUrl, Site,
+    fields, trusted_origins,
 };
 
 /// The version of the layouts.
@@ -60,6 +62,7 @@ pub(crate) struct SiteEntry {
     pub(crate) empty_watermark_is_history: bool,
     pub(crate) retention: Duration,
     pub(crate) files: Option<FileLife>,
+    pub(crate) enhanced: Enhanced,
     pub(crate) created: Option<Timestamp>,
 }
 
@@ -135,6 +138,7 @@ impl SiteEntry {
             empty_watermark_is_history: true,
             retention: fields::DEFAULT_RETENTION,
             files: None,
+            enhanced: Enhanced::default(),
             created: None,
         }
     }
@@ -148,6 +152,7 @@ impl SiteEntry {
             empty_watermark_is_history: site.empty_watermark_is_history,
             retention: site.retention,
             files: site.files,
+            enhanced: site.enhanced.clone(),
             created: site.created,
         }
     }
@@ -162,6 +167,7 @@ impl SiteEntry {
             empty_watermark_is_history: self.empty_watermark_is_history,
             retention: self.retention,
             files: self.files,
+            enhanced: self.enhanced,
             created: self.created,
             managed_by,
         }
@@ -244,6 +250,10 @@ struct StoredSite {
     created_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     files_ms: Option<StoredFileLife>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    enhanced_authentication: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    trusted_origins: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -317,6 +327,8 @@ impl From<SiteEntry> for StoredSite {
                 FileLife::For(time) => StoredFileLife::For(millis(time)),
                 FileLife::Conversation => StoredFileLife::Conversation(WithConversation::Word),
             }),
+            enhanced_authentication: site.enhanced.on,
+            trusted_origins: site.enhanced.trusted_origins,
         }
     }
 }
@@ -336,6 +348,10 @@ impl TryFrom<StoredSite> for SiteEntry {
                 StoredFileLife::For(millis) => FileLife::For(Duration::from_millis(millis)),
                 StoredFileLife::Conversation(WithConversation::Word) => FileLife::Conversation,
             }),
+            enhanced: Enhanced::new(
+                stored.enhanced_authentication,
+                trusted_origins(&stored.trusted_origins)?,
+            )?,
             created: stored.created_ms.map(Timestamp::from_millis),
         })
     }
@@ -393,6 +409,7 @@ mod tests {
             empty_watermark_is_history: false,
             retention: Duration::from_secs(60),
             files: None,
+            enhanced: Enhanced::default(),
             created: Some(Timestamp::from_millis(9)),
         };
         assert_eq!(to_bytes(&bot).unwrap(), fixture(BOT));
@@ -412,6 +429,19 @@ mod tests {
                 fixture(SITE).replace("\"createdMs\":9", &format!("\"createdMs\":9,\"filesMs\":{written}"));
             assert_eq!(to_bytes(&site).unwrap(), text);
             assert_eq!(from_bytes::<SiteEntry>(text.as_bytes()).unwrap().files, Some(files));
+        }
+        let more = |enhanced| fixture(SITE).replace("\"createdMs\":9", &format!("\"createdMs\":9{enhanced}"));
+        for (on, kept) in [
+            (true, ",\"enhancedAuthentication\":true,\"trustedOrigins\":[\"https://a.example\"]"),
+            (false, ",\"trustedOrigins\":[\"https://a.example\"]"),
+        ] {
+            let enhanced = Enhanced { on, trusted_origins: vec!["https://a.example".into()] };
+            let site = SiteEntry { enhanced: enhanced.clone(), ..site.clone() };
+            assert_eq!(to_bytes(&site).unwrap(), more(kept));
+            assert_eq!(from_bytes::<SiteEntry>(more(kept).as_bytes()).unwrap().enhanced, enhanced);
+        }
+        for wrong in [",\"enhancedAuthentication\":true", ",\"trustedOrigins\":[\"*\"]"] {
+            assert!(from_bytes::<SiteEntry>(more(wrong).as_bytes()).is_err(), "{wrong}");
         }
     }
 

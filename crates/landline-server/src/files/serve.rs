@@ -15,7 +15,7 @@ use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
     ETAG, REFERRER_POLICY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use landline_core::Conversations;
 use landline_core::files::{OCTET_STREAM, StoredFile, is_shown_inline};
 use landline_core::store::View;
@@ -25,9 +25,8 @@ use super::checked::checked;
 use super::disposition::disposition;
 use super::range::{Wanted, wanted};
 use crate::error::ApiError;
+use crate::http::CROSS_ORIGIN_RESOURCE_POLICY;
 use crate::telemetry::Metrics;
-
-const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// What is served.
 #[derive(Debug)]
@@ -60,7 +59,10 @@ pub(crate) async fn serve(
         Wanted::Unsatisfiable if is_head => None,
         Wanted::Unsatisfiable => return Ok(unsatisfiable(kept.bytes)),
         Wanted::NotModified => {
-            return Ok((StatusCode::NOT_MODIFIED, [(ETAG, value(&etag))]).into_response());
+            // A browser takes over the headers of this answer for what it has kept: so they are the same.
+            let mut response = (StatusCode::NOT_MODIFIED, [(ETAG, value(&etag))]).into_response();
+            guard(response.headers_mut());
+            return Ok(response);
         }
     };
     // For a HEAD the bytes are opened, too: so it says what a GET would say.
@@ -92,11 +94,17 @@ pub(crate) async fn serve(
     let kind = HeaderValue::from_str(&kept.content_type);
     answer.insert(CONTENT_TYPE, kind.unwrap_or_else(|_| HeaderValue::from_static(OCTET_STREAM)));
     answer.insert(CONTENT_DISPOSITION, disposition(is_shown_inline(&kept.content_type), &file.name));
-    answer.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    guard(answer);
+    Ok(response)
+}
+
+/// Pages of any origin may show a picture. As a page of its own, whatever it is, it does nothing.
+fn guard(answer: &mut HeaderMap) {
+    let policy = HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'");
+    answer.insert(CONTENT_SECURITY_POLICY, policy);
     answer.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     // The link is a key: no page that the file might lead to is told.
     answer.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    Ok(response)
 }
 
 fn unsatisfiable(bytes: u64) -> Response {

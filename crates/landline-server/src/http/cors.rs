@@ -1,7 +1,10 @@
 //! What lets a browser on another origin read our answers.
 //!
-//! Any origin may: who may do what is decided by tokens and their trusted origins, not by CORS. Without these headers
-//! on every answer, errors included, a browser hides the real status from the client.
+//! Any origin may: who may do what is decided by tokens and trusted origins, not by CORS. Without these headers on
+//! every answer, errors included, a browser hides the real status from the client.
+//!
+//! Invariant: an answer that a browser got by sending a cookie is readable for trusted origins alone. Only the handler of
+//! that one call knows them, and says so itself; here, only its preflight is told that cookies may be sent.
 //!
 //! Source: Fetch standard, "CORS protocol"; `*` for allowed headers does not cover `authorization`.
 
@@ -28,8 +31,9 @@ pub(super) fn layer() -> CorsLayer {
     CorsLayer::new()
         // The origin is echoed rather than `*`, which browsers refuse for calls with credentials.
         .allow_origin(AllowOrigin::mirror_request())
+        // A preflight names no token, so it cannot be known yet whose page it is.
         .allow_credentials(AllowCredentials::predicate(|_: &HeaderValue, parts: &Parts| {
-            parts.uri.path() == WITH_CREDENTIALS
+            parts.method == Method::OPTIONS && parts.uri.path() == WITH_CREDENTIALS
         }))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([

@@ -1,4 +1,4 @@
-//! What happens to every request and stands on every answer: its id, CORS, `nosniff`, `no-referrer`, a line in the log, a count in
+//! What happens to every request and stands on every answer: its id, CORS, what guards it in browsers, a line in the log, a count in
 //! the metrics, and a 500 instead of a dropped line where a handler panics.
 //!
 //! Invariant: neither a query string nor a path is logged: both may hold a ticket or a secret. The log names the
@@ -14,14 +14,14 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method};
 use landline_core::Entropy;
 use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use super::cors::{self, REQUEST_ID};
-use super::fallback;
+use super::{fallback, guards};
 use crate::error::ApiError;
 use crate::telemetry::Metrics;
 
@@ -117,10 +117,7 @@ async fn observe(State(observer): State<Observer>, mut request: Request, next: N
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // The addresses of streams and files open something: no page passes them on.
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    guards::put(headers);
     if observer.for_browsers {
         cors::mark_unasked(headers);
     }

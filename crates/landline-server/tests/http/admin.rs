@@ -192,6 +192,7 @@ async fn a_site_from_its_beginning_to_its_end() {
     let expected = json!({
         "name": "new", "bot": "main", "tokenLifetime": "1h", "emptyWatermark": "history", "retention": "30d",
         "secrets": [{"slot": 1, "created": site["secrets"][0]["created"]}], "managedBy": "registry",
+        "enhancedAuthentication": false, "trustedOrigins": [],
     });
     assert_eq!(site, expected);
     assert!(site["secrets"][0]["created"].as_str().is_some_and(|text| text.ends_with('Z')));

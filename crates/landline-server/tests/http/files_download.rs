@@ -20,7 +20,8 @@ fn looks_like_a_file(reply: &Reply, kind: &str, disposition: &str) {
     assert_eq!(reply.header("content-type"), kind);
     assert_eq!(reply.header("content-disposition"), disposition);
     assert_eq!(reply.header("x-content-type-options"), "nosniff");
-    assert_eq!(reply.header("content-security-policy"), "sandbox; default-src 'none'");
+    let policy = "sandbox; default-src 'none'; frame-ancestors 'none'";
+    assert_eq!(reply.header("content-security-policy"), policy);
     assert_eq!(reply.header("cross-origin-resource-policy"), "cross-origin");
     assert_eq!(reply.header("referrer-policy"), "no-referrer");
     assert_eq!(reply.header("cache-control"), "no-store");

@@ -23,6 +23,7 @@ mod connector_routes;
 mod connector_tokens;
 mod cors;
 mod damage;
+mod enhanced;
 mod errors;
 mod files_download;
 mod files_upload;
@@ -57,7 +58,7 @@ fn looks_like_a_refusal(reply: &Reply, status: u16, code: &str) {
     let message = json["error"]["message"].as_str().unwrap_or_default();
     assert!(!message.is_empty(), "no message in {json}");
     assert_eq!(json["error"].as_object().map(serde_json::Map::len), Some(2), "{json}");
-    assert_eq!(reply.header("content-type"), "application/json");
+    assert_eq!(reply.header("content-type"), "application/json; charset=utf-8");
     marked(reply);
     let id = reply.header("x-request-id");
     assert_eq!(message.contains(id), status >= 500, "a 5xx names its request: {message:?}");

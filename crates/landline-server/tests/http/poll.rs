@@ -20,7 +20,7 @@ async fn where_a_poll_begins() {
             (texts.iter().map(|t| (*t).to_owned()).collect(), watermark.to_owned()),
             "{query}"
         );
-        assert_eq!(reply.header("content-type"), "application/json");
+        assert_eq!(reply.header("content-type"), "application/json; charset=utf-8");
         assert!(!reply.headers.contains_key("x-landline-history-expired"));
     };
     // The conversationUpdate of the start has the first place.

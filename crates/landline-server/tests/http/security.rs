@@ -7,6 +7,7 @@
 
 mod answers;
 mod bodies;
+mod browsers;
 mod credentials;
 mod files;
 mod framing;

@@ -39,7 +39,7 @@ async fn the_answer_to_a_start_and_to_a_second_one() {
         assert_eq!(json["conversationId"], first.json()["conversationId"]);
         let path = format!("ws://{}{START}/{}/stream?", server.address, reply.text("conversationId"));
         assert!(reply.text("streamUrl").starts_with(&path), "{json}");
-        assert_eq!(reply.header("content-type"), "application/json");
+        assert_eq!(reply.header("content-type"), "application/json; charset=utf-8");
     }
     taken(&server, 1).await;
 }

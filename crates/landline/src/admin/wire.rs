@@ -103,6 +103,11 @@ pub(crate) struct Site {
     pub(crate) retention: String,
     /// Absent where the limits say it.
     pub(crate) files: Option<String>,
+    /// An older server says nothing of it.
+    #[serde(default)]
+    pub(crate) enhanced_authentication: bool,
+    #[serde(default)]
+    pub(crate) trusted_origins: Vec<String>,
     #[serde(default)]
     pub(crate) secrets: Vec<Slot>,
     pub(crate) managed_by: String,

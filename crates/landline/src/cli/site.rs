@@ -40,7 +40,9 @@ pub(crate) enum SiteAction {
         common: CommonFlags,
     },
     /// Change a site; what is not named stays as it is.
-    #[command(after_help = "Example:\n  landline site set shop --retention 90d")]
+    #[command(
+        after_help = "Examples:\n  landline site set shop --retention 90d\n  landline site set shop --enhanced-authentication --trusted-origin https://www.example.org"
+    )]
     Set(SetFlags),
     /// Remove a site: its secrets and tokens cease to work at once.
     #[command(after_help = "Example:\n  landline site remove shop")]
@@ -86,6 +88,23 @@ pub(crate) struct CommonFlags {
     /// server's limits say [default of a new site: default]
     #[arg(long, value_name = "TIME|conversation|default")]
     pub(crate) files: Option<String>,
+
+    /// Enhanced authentication: users are named in their tokens, with ids that begin with dl_, and only pages of the trusted
+    /// origins may use the site's tokens, also those that are out. Off with `=false` [default of a new site: off]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true
+    )]
+    pub(crate) enhanced_authentication: Option<bool>,
+
+    /// An origin whose pages are trusted, such as https://www.example.org; once for each. What is named replaces the whole
+    /// list
+    #[arg(long = "trusted-origin", value_name = "ORIGIN")]
+    pub(crate) trusted_origins: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

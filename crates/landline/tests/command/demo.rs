@@ -1,12 +1,13 @@
 //! `landline demo`, without a browser: the page, and a chat with its bot.
 
-use std::net::SocketAddr;
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::process::{PATIENCE, Running, ask, get, json as parse, landline, pause};
+use crate::process::{PATIENCE, Running, ask, get, json as parse, landline, pause, send};
 
 fn demo(arguments: &[&str]) -> (Running, SocketAddr) {
     let mut running = Running::start(landline(&[&["demo", "--listen", "127.0.0.1:0"], arguments].concat()));
@@ -128,6 +129,20 @@ fn the_page_asks_nobody_else_for_anything() {
     // The bundle is there if npm has brought it; if not, the page says what to run.
     let (status, _) = get(address, "/demo/webchat.js");
     assert!(status == 200 || page.contains("cargo xtask demo"), "{page}");
+}
+
+/// S36.
+#[test]
+fn nobody_puts_a_frame_around_the_page() {
+    let (_running, address) = demo(&[]);
+    for path in ["/", "/demo/page.js"] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        send(&mut stream, "GET", path, "", "");
+        let mut answer = String::new();
+        stream.take(4096).read_to_string(&mut answer).unwrap();
+        let policy = answer.lines().find(|line| line.starts_with("content-security-policy: "));
+        assert!(policy.is_some_and(|policy| policy.contains("frame-ancestors 'none'")), "{answer}");
+    }
 }
 
 #[test]

@@ -154,6 +154,36 @@ fn a_bot_and_a_site_are_added_used_and_removed_while_the_server_runs() {
 }
 
 #[test]
+fn enhanced_authentication_is_switched_on_and_off() {
+    let server = Server::start();
+    server.add_bot();
+    server.works("site add old --bot echo");
+    let added = "site add shop --bot echo --enhanced-authentication --trusted-origin https://a.example";
+    let secret = word(&server.works(added), "lls_");
+    let user = |id: &str| {
+        let body = format!("{{\"user\":{{\"id\":\"{id}\"}}}}");
+        ask(server.public(), "POST", GENERATE, &secret, &body).0
+    };
+    assert_eq!((user("ann"), user("dl_ann")), (400, 200));
+    let list = server.works("site list");
+    let enhanced = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap().contains("  yes  ");
+    assert!(enhanced("shop") && !enhanced("old"), "{list}");
+
+    let set =
+        server.works("site set shop --trusted-origin https://B.example/ --trusted-origin http://localhost:1");
+    assert!(set.contains("enhanced         on"), "{set}");
+    assert!(set.contains("trusted origins  https://b.example, http://localhost:1\n"), "{set}");
+    let set = server.works("site set shop --enhanced-authentication=false");
+    assert!(set.contains("enhanced         off") && set.contains("trusted origins  any ("), "{set}");
+    assert_eq!(user("ann"), 200);
+    let set = server.works("site set shop --enhanced-authentication=true");
+    assert!(set.contains("https://b.example"), "the list was kept: {set}");
+
+    let server = server.again();
+    assert!(server.works("site show shop").contains("trusted origins  https://b.example"));
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_what_to_do() {
     let server = Server::start();
     server.add_bot();
@@ -165,6 +195,9 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         ("bot add other --endpoint http://169.254.169.254/", 2, "endpoint"),
         ("site add other --bot gone", 2, "there is no bot gone"),
         ("site set shop --token-lifetime forever", 2, "tokenLifetime"),
+        ("site set shop --enhanced-authentication", 2, "at least one origin"),
+        ("site add other --bot echo --enhanced-authentication", 2, "at least one origin"),
+        ("site set shop --trusted-origin https://a.example/chat", 2, "without a path"),
         ("secret remove shop --slot 1", 1, "last"),
         ("bot new-address echo", 1, "app id"),
     ] {

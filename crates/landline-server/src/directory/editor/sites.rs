@@ -11,7 +11,7 @@ use landline_protocol::{BotName, SiteName, Timestamp};
 use super::{ChangeError, Editor, Turn};
 use crate::directory::load::{configured, dated, new_secret};
 use crate::directory::stored::SiteEntry;
-use crate::directory::{ManagedBy, Site, Snapshot};
+use crate::directory::{Enhanced, ManagedBy, Site, Snapshot};
 use crate::limits::{MAX_SITES, SITES_APART};
 use crate::telemetry::AdminChange;
 
@@ -28,6 +28,10 @@ pub struct SiteChange {
     pub retention: Option<Duration>,
     /// How long its files are kept; `Some(None)`: as the limits say.
     pub files: Option<Option<FileLife>>,
+    /// Whether enhanced authentication is on.
+    pub enhanced_authentication: Option<bool>,
+    /// Its trusted origins, all of them, as browsers spell them.
+    pub trusted_origins: Option<Vec<String>>,
 }
 
 impl Editor {
@@ -207,12 +211,25 @@ fn registered<'a>(snapshot: &'a Snapshot, name: &SiteName) -> Result<&'a Arc<Sit
 }
 
 fn apply(entry: &mut SiteEntry, change: SiteChange, snapshot: &Snapshot) -> Result<(), ChangeError> {
-    let SiteChange { bot, token_lifetime, empty_watermark_is_history, retention, files } = change;
+    let SiteChange {
+        bot,
+        token_lifetime,
+        empty_watermark_is_history,
+        retention,
+        files,
+        enhanced_authentication,
+        trusted_origins,
+    } = change;
     entry.bot = bot.unwrap_or_else(|| entry.bot.clone());
     entry.token_lifetime = token_lifetime.unwrap_or(entry.token_lifetime);
     entry.empty_watermark_is_history = empty_watermark_is_history.unwrap_or(entry.empty_watermark_is_history);
     entry.retention = retention.unwrap_or(entry.retention);
     entry.files = files.unwrap_or(entry.files);
+    let before = std::mem::take(&mut entry.enhanced);
+    let on = enhanced_authentication.unwrap_or(before.on);
+    let origins = trusted_origins.unwrap_or(before.trusted_origins);
+    entry.enhanced = Enhanced::new(on, origins)
+        .map_err(|problem| ChangeError::Bad(format!("trustedOrigins: {problem}")))?;
     if snapshot.bots.contains_key(&entry.bot) {
         return Ok(());
     }

@@ -73,7 +73,11 @@ async fn every_answer_carries_what_every_answer_carries() {
             assert!(seen.insert(id.to_owned()), "{id} comes twice");
             assert_eq!(id.len(), 16);
             if status >= 400 {
-                assert_eq!(answer.header("content-type"), Some("application/json"), "{request}");
+                assert_eq!(
+                    answer.header("content-type"),
+                    Some("application/json; charset=utf-8"),
+                    "{request}"
+                );
                 code(&answer);
             }
         }
@@ -105,13 +109,20 @@ async fn a_preflight_names_the_headers_that_clients_send() {
 }
 
 #[tokio::test]
-async fn the_one_call_with_credentials_is_allowed_them() {
+async fn only_a_preflight_is_allowed_credentials_without_asking_whose_page_it_is() {
     let server = Server::start(router()).await;
-    let path = "/v3/directline/session/getsessionid";
-    let answer =
-        server.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\norigin: https://s.example.org\r\n\r\n")).await;
-    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-    assert_eq!(answer.header("access-control-allow-origin"), Some("https://s.example.org"));
+    for (method, path, allowed) in [
+        ("OPTIONS", "/v3/directline/session/getsessionid", Some("true")),
+        ("GET", "/v3/directline/session/getsessionid", None),
+        ("OPTIONS", "/v3/directline/session/getsessionid/", None),
+        ("OPTIONS", "/", None),
+        ("GET", "/", None),
+    ] {
+        let head = "host: x\r\norigin: https://s.example.org\r\naccess-control-request-method: GET\r\n\r\n";
+        let answer = server.ask(&format!("{method} {path} HTTP/1.1\r\n{head}")).await;
+        assert_eq!(answer.header("access-control-allow-credentials"), allowed, "{method} {path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("https://s.example.org"));
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ pub enum SocketClosed {
     Store,
     /// Its site was removed.
     Removed,
+    /// Its site has, since then, enhanced authentication or other trusted origins, which leave its page out.
+    Untrusted,
 }
 
 /// Why a connection was closed for want of room.

@@ -16,7 +16,7 @@ use super::raw::{Answer, Ask, Line};
 use crate::forge;
 
 /// Every route of the client API that wants a credential: method and path.
-fn doors(conversation: &str) -> Vec<(&'static str, String)> {
+pub(super) fn doors(conversation: &str) -> Vec<(&'static str, String)> {
     let base = format!("/v3/directline/conversations/{conversation}");
     vec![
         ("POST", "/v3/directline/tokens/generate".into()),

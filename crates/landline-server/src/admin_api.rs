@@ -36,9 +36,10 @@ use http::header::CONTENT_TYPE;
 use landline_auth::{DatedDigest, DatedSecrets, SiteSecret, Slot};
 use serde_json::{Value, json};
 
+use crate::audit::{Audit, in_the_same_call, note_change};
 use crate::directory::Editor;
 use crate::error::ApiError;
-use crate::http::{guarded, with_fallbacks, with_inner_layers};
+use crate::http::{Observed, guarded, with_fallbacks, with_inner_layers};
 use crate::state::App;
 use crate::telemetry::{AdminChange, Metrics};
 
@@ -106,7 +107,7 @@ pub fn probes(readiness: ReadinessState, metrics: Arc<Metrics>) -> Router {
 }
 
 /// Everything below `/admin/v1`, for whoever shows the token.
-pub fn routes(app: App, editor: Editor, token: &SiteSecret) -> Router {
+pub fn routes(app: App, editor: Editor, token: &SiteSecret, audit: Audit) -> Router {
     let routes = Router::new()
         .route("/bots", get(bots::list).post(bots::add))
         .route("/bots/{name}", get(bots::get).patch(bots::patch).delete(bots::remove))
@@ -128,9 +129,9 @@ pub fn routes(app: App, editor: Editor, token: &SiteSecret) -> Router {
         .route("/outbox/drop", post(outbox::drop));
     let (entropy, metrics) = (Arc::clone(&app.entropy), Arc::clone(&app.metrics));
     let admin = Admin { body_timeout: app.body_timeout, app, editor };
-    let guard = from_fn_with_state(auth::Guard::new(token), auth::check);
+    let guard = from_fn_with_state(auth::Guard::new(token, audit.clone()), auth::check);
     let routes = with_fallbacks(routes.with_state(admin)).layer(guard);
-    let routes = with_inner_layers(routes, entropy, metrics);
+    let routes = with_inner_layers(routes, Observed { entropy, metrics, audit });
     Router::new().nest("/admin/v1", routes)
 }
 
@@ -168,7 +169,7 @@ impl Admin {
         T: Send + 'static,
         E: Into<ApiError> + Send + 'static,
     {
-        match self.app.tasks.spawn(change).await {
+        match self.app.tasks.spawn(in_the_same_call(change)).await {
             Ok(done) => done.map_err(E::into),
             Err(error) => Err(ApiError::service_error(format!("a change did not come to its end: {error}"))),
         }
@@ -177,6 +178,7 @@ impl Admin {
     /// Says in the log and in the metrics what was changed; what the editor changes, it says itself.
     fn report(&self, change: AdminChange, what: &dyn fmt::Display) {
         self.app.metrics.admin_changed(change);
+        note_change(change, what);
         tracing::info!(change = ?change, "Changed by the admin API: {change:?} {what}");
     }
 }

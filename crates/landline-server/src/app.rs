@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use aws_lc_rs::digest::{SHA256, digest};
 use landline_auth::SiteSecret;
 use landline_core::files::FilesFrom;
 use landline_core::store::{BlobStore, LogStore, Registry};
@@ -26,17 +27,18 @@ use tokio_util::task::TaskTracker;
 use self::admin_file::AdminFile;
 pub use self::blobs::open_blobs;
 use crate::admin_api::{self, Readiness, ReadinessState};
+use crate::audit::{Audit, Event, Place, WriterEnd};
 use crate::bot_client::{Connector, CurrentKeys, HyperBotTransport};
 use crate::client_api::{Places, UsedTickets};
 use crate::config::{Config, StoreLimits};
 use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
 use crate::files::{Links, WithLinks, open_file_keys};
-use crate::http::{ServeLimits, TrustedProxies, serve, with_client_address, with_layers};
+use crate::http::{Observed, ServeLimits, TrustedProxies, serve, with_client_address, with_layers};
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
 use crate::limits::{
-    ADMIN_CONNECTIONS, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, CLEAR_UNFINISHED, STREAM_DRAIN, UPLOADS_AT_ONCE,
-    UPLOADS_PER_CONVERSATION,
+    ADMIN_CONNECTIONS, AUDIT_END, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, CLEAR_UNFINISHED, STREAM_DRAIN,
+    UPLOADS_AT_ONCE, UPLOADS_PER_CONVERSATION,
 };
 use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
@@ -95,6 +97,9 @@ pub struct Running {
     pub directory: Arc<Directory>,
     /// What opens the admin API.
     pub admin_token: SiteSecret,
+    /// Takes records.
+    pub audit: Audit,
+    audit_end: WriterEnd,
     admin_file: Option<AdminFile>,
     public: tokio::task::JoinHandle<()>,
     admin: tokio::task::JoinHandle<()>,
@@ -161,6 +166,16 @@ async fn assemble(
     let trusted = config.trusted_issuers.clone();
     let issuers = ExternalIssuers::new(trusted, outbound, tasks.clone(), Arc::clone(&metrics));
     let identity = Arc::new(Identity::new(keys, &base, issuers));
+    let place = match &config.audit_log {
+        Some(path) => Place::File {
+            path: path.clone(),
+            bytes: config.limits.server.audit_log_bytes,
+            files: config.limits.server.audit_log_files,
+        },
+        None => Place::Log,
+    };
+    let (audit, writer) = Audit::open(place, Arc::clone(&clock), Arc::clone(&metrics))?;
+    let config_digest = digest_of(&config);
     let key_ring = TokenKeys::open(registry(), &*entropy, clock.now()).await?;
     let file = FileEntries { bots: config.bots, sites: config.sites, base: base.clone() };
     let loaded = directory::load(&file, &*engines.registry, &*entropy, clock.now()).await?;
@@ -241,10 +256,11 @@ async fn assemble(
         // Not of the form of a site's secret, so that neither is taken for the other.
         None => SiteSecret::from_text(&format!("lla_{}", directory::random_text(&*entropy)))?,
     };
-    let admin_routes = admin_api::routes(app.clone(), editor, &admin_token);
+    let admin_routes = admin_api::routes(app.clone(), editor, &admin_token, audit.clone());
     let router = client_api::routes().merge(connector_api::routes()).merge(identity::routes());
     let router = router.with_state(app).merge(extra_routes);
-    let router = with_client_address(with_layers(router, entropy, Arc::clone(&metrics)), proxies);
+    let observed = Observed { entropy, metrics: Arc::clone(&metrics), audit: audit.clone() };
+    let router = with_client_address(with_layers(router, observed), proxies);
     let server = &config.limits.server;
     let limits = ServeLimits {
         connections: server.connections,
@@ -262,12 +278,23 @@ async fn assemble(
     let admin_shutdown = CancellationToken::new();
     let admin_task = serve(admin, admin_router, admin_limits, None, admin_shutdown.clone(), tasks.clone());
     let public_task = serve(public, router, limits, Some(metrics), closing.clone(), tasks.clone());
+    let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "it outlives all others, and is waited for by its handle")]
+    let audit_end = WriterEnd { task: tokio::spawn(writer.run(stop.clone())), stop };
+    audit.record(Event::Started {
+        version: env!("CARGO_PKG_VERSION"),
+        config: config_digest,
+        listen: public_addr.to_string(),
+        admin: admin_addr.to_string(),
+    });
     let mut running = Running {
         public_addr,
         admin_addr,
         first_secrets: loaded.new_secrets,
         directory: Arc::clone(&directory),
         admin_token,
+        audit,
+        audit_end,
         admin_file: None,
         public: tasks.spawn(public_task),
         admin: tasks.spawn(admin_task),
@@ -303,6 +330,8 @@ impl Running {
             // Nothing more can be acknowledged, and what is in memory may differ from what is on disk.
             self.shutdown.cancel();
             self.closing.cancel();
+            self.audit.record(Event::Stopped { why: "the store has failed" });
+            self.audit_end.finish(AUDIT_END).await;
             anyhow::bail!(
                 "the store has failed, and what it holds must be read from disk again: {error}; start the server again"
             );
@@ -321,6 +350,8 @@ impl Running {
                 self.tasks.len()
             );
         }
+        self.audit.record(Event::Stopped { why: "as asked" });
+        self.audit_end.finish(AUDIT_END).await;
         Ok(())
     }
 }
@@ -399,6 +430,13 @@ fn retention(now: &Snapshot) -> Retention {
     // Of a site that is not there any more, nothing is known but that it was there: it is kept longest.
     let default = sites.values().copied().max().unwrap_or(Duration::MAX);
     Retention { sites, default }
+}
+
+/// A digest of the configuration, by which it is told from another one. Secrets do not count: they are not in its debug
+/// output.
+fn digest_of(config: &Config) -> String {
+    let digest = digest(&SHA256, format!("{config:?}").as_bytes());
+    digest.as_ref().iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// How a listener is reached from this machine.

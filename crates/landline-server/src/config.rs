@@ -60,6 +60,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// What the process gives up before it serves.
     pub sandbox: Sandbox,
+    /// The file of the audit log; `None`: it goes to the ordinary log.
+    pub audit_log: Option<PathBuf>,
     /// What opens the admin API. `None`: one is made at each start.
     pub admin_token: Option<SiteSecret>,
     /// May be none; names and app ids are unique.
@@ -199,6 +201,8 @@ pub struct OneBot {
     pub connector_url: Option<Url>,
     /// See [`Config::sandbox`].
     pub sandbox: Sandbox,
+    /// See [`Config::audit_log`].
+    pub audit_log: Option<PathBuf>,
 }
 
 /// What is wrong with a configuration, where, and what to do.

@@ -31,7 +31,7 @@ pub use client_address::{ClientAddress, TrustedProxies, with_client_address};
 pub use connection::Peer;
 pub(crate) use cors::HISTORY_EXPIRED;
 pub(crate) use guards::{CROSS_ORIGIN_RESOURCE_POLICY, guarded};
-pub use layers::{RequestId, with_layers};
+pub use layers::{Observed, RequestId, with_layers};
 pub(crate) use layers::{with_fallbacks, with_inner_layers};
 pub use serve::{ServeLimits, serve};
 

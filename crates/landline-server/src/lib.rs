@@ -6,6 +6,7 @@
 
 pub mod admin_api;
 pub mod app;
+pub mod audit;
 mod body;
 pub mod bot_client;
 pub mod client_api;

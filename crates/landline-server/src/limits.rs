@@ -39,6 +39,10 @@ pub struct ServerLimits {
     /// may take less than [`WRITE_BYTES_PER_SECOND`]. The system's buffers are seen to empty in steps of some 100 KiB, so
     /// that a shorter time cuts off slow lines. Default 30 s.
     pub write_timeout: Duration,
+    /// At which size, in bytes, the file of the audit log is put aside and a new one begun. Default 64 MiB.
+    pub audit_log_bytes: u64,
+    /// How many files of the audit log that were put aside are kept. Default 8.
+    pub audit_log_files: usize,
 }
 
 impl Default for ServerLimits {
@@ -54,6 +58,8 @@ impl Default for ServerLimits {
             stream_idle: Duration::from_secs(15),
             stream_frame_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
+            audit_log_bytes: 64 * 1024 * 1024,
+            audit_log_files: 8,
         }
     }
 }
@@ -341,3 +347,33 @@ pub const BOT_FILE_PIECE: usize = 64 * 1024;
 
 /// How long the start waits for what keeps the files to take away what was never finished.
 pub const CLEAR_UNFINISHED: Duration = Duration::from_secs(30);
+
+/// How many records of the audit log wait for its disk; further ones are lost, and counted.
+pub const AUDIT_QUEUE: usize = 4096;
+
+/// How many of them are written at a time.
+pub const AUDIT_BATCH: usize = 256;
+
+/// How many changes stand in the record of one call of an operator. A call makes one, as a rule.
+pub const AUDIT_CHANGES: usize = 16;
+
+/// For how long refusals are counted before what was counted is told.
+pub const AUDIT_WINDOW: Duration = Duration::from_secs(10);
+
+/// How many refusals of one address are told one by one in that time.
+pub const AUDIT_DENIALS_OF_ONE: u32 = 30;
+
+/// How many refusals are told one by one in that time: some 6 KiB a second at the most.
+pub const AUDIT_DENIALS: u32 = 200;
+
+/// How many addresses are told apart in that time. The rest is counted together.
+pub const AUDIT_DENIED_ADDRESSES: usize = 4096;
+
+/// Of how many of them it is told how often they were refused beyond what was told one by one: those with the most.
+pub const AUDIT_DENIED_SHOWN: usize = 50;
+
+/// How often it is said that the audit log cannot be written.
+pub const AUDIT_COMPLAINTS: Duration = Duration::from_secs(60);
+
+/// How long the end of the server waits for the last records to be written.
+pub const AUDIT_END: Duration = Duration::from_secs(5);

@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use landline_core::store::{Damage, DeliveryKind, LogStore, PageLimit, ReadError, Registry};
+use landline_core::{Clock as _, SystemClock};
 use landline_protocol::{ConversationId, Position};
 use landline_server::app;
+use landline_server::audit::Event;
 use landline_server::config::StoreLimits;
 
 use crate::cli::CheckFlags;
@@ -33,6 +35,8 @@ pub(crate) async fn run(flags: CheckFlags) -> anyhow::Result<ExitCode> {
     for conversation in &flags.repair {
         let repaired =
             store.repair(conversation).await.with_context(|| format!("cannot repair {conversation}"))?;
+        let event = Event::Repaired { conversation: conversation.clone(), kept: repaired.kept };
+        event.to_log(SystemClock.now());
         output::line(&format!(
             "{conversation}: repaired, {} records kept; the next position is {}",
             repaired.kept, repaired.tail

@@ -90,7 +90,7 @@ pub(crate) struct ServeFlags {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["bot", "listen", "admin", "data", "public_url", "connector_url", "sandbox"]
+        conflicts_with_all = ["bot", "listen", "admin", "data", "public_url", "connector_url", "sandbox", "audit_log"]
     )]
     pub(crate) config: Option<PathBuf>,
 
@@ -121,6 +121,10 @@ pub(crate) struct ServeFlags {
     /// What the process gives up before it serves: require, best-effort or off [default: best-effort]
     #[arg(long, value_name = "MODE")]
     pub(crate) sandbox: Option<Sandbox>,
+
+    /// Where refusals and what operators do are written, in a folder of its own [default: to the log]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit_log: Option<PathBuf>,
 }
 
 /// Try it out: a server, an echo bot and a Web Chat page on one port.

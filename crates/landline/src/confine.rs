@@ -13,6 +13,7 @@
 mod landlock;
 mod paths;
 
+use std::fmt;
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -58,6 +59,9 @@ pub(crate) fn this_process(config: &Config, removed: &[&Path]) -> anyhow::Result
     if let FilesAt::Folder(files) = &config.files {
         own_folder(files)?;
     }
+    if let Some(folder) = config.audit_log.as_deref().and_then(Path::parent) {
+        make_folder(folder)?;
+    }
     let paths = Paths::of(config, removed, &|name| std::env::var_os(name));
     let enforced = match config.sandbox {
         Sandbox::Off => {
@@ -77,6 +81,15 @@ pub(crate) fn this_process(config: &Config, removed: &[&Path]) -> anyhow::Result
         );
     }
     Ok(Confined { enforced })
+}
+
+impl fmt::Display for Confined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.enforced {
+            Some(enforced) => enforced.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
 }
 
 impl Confined {
@@ -131,8 +144,7 @@ fn no_core_dumps(sandbox: Sandbox) {
 
 /// Makes a folder for nobody else; one that others can look into is said to be.
 fn own_folder(path: &Path) -> anyhow::Result<()> {
-    let made = DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(path);
-    made.with_context(|| format!("cannot make the folder {}", path.display()))?;
+    make_folder(path)?;
     let others = mode(path).is_ok_and(|mode| mode & 0o077 != 0);
     if others {
         warn!(
@@ -142,6 +154,11 @@ fn own_folder(path: &Path) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+fn make_folder(path: &Path) -> anyhow::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(path);
+    made.with_context(|| format!("cannot make the folder {}", path.display()))
 }
 
 fn mode(path: &Path) -> io::Result<u32> {

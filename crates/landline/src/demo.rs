@@ -56,6 +56,7 @@ fn configuration(base: &str, data: PathBuf, sandbox: Sandbox, secret: &SiteSecre
         public_url: None,
         connector_url: Some(base.parse()?),
         sandbox,
+        audit_log: None,
     };
     // The secret never leaves this process: the page gets tokens, from an address that only the demo has.
     let environment = |_: &str| Some(secret.expose().to_owned());

@@ -7,6 +7,7 @@ use landline_auth::RsaKey;
 use landline_core::SystemClock;
 use landline_server::SystemEntropy;
 use landline_server::app::{self, Running, StartOptions};
+use landline_server::audit::Event;
 use landline_server::config::{Config, OneBot};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -42,9 +43,11 @@ fn config_of(flags: ServeFlags) -> anyhow::Result<Config> {
         return Config::load(&file, &environment)
             .map_err(|error| WrongConfiguration(format!("{}: {error}", file.display())).into());
     }
-    let ServeFlags { bot: endpoint, listen, admin, data, public_url, connector_url, sandbox, .. } = flags;
+    let ServeFlags {
+        bot: endpoint, listen, admin, data, public_url, connector_url, sandbox, audit_log, ..
+    } = flags;
     let sandbox = sandbox.unwrap_or_default();
-    let flags = OneBot { endpoint, listen, admin, data, public_url, connector_url, sandbox };
+    let flags = OneBot { endpoint, listen, admin, data, public_url, connector_url, sandbox, audit_log };
     let config = Config::one_bot(flags, &environment);
     config.map_err(|error| WrongConfiguration(error.to_string()).into())
 }
@@ -70,6 +73,7 @@ pub(crate) async fn start(
         shutdown,
     };
     let running = app::start(options).await?;
+    running.audit.record(Event::Sandbox { state: confined.to_string() });
     info!(address = %running.public_addr, "Serving on {}", running.public_addr);
     Ok(running)
 }

@@ -10,24 +10,29 @@ use axum::response::Response;
 use http::header::AUTHORIZATION;
 use landline_auth::{SecretDigest, SiteSecret, bearer};
 
+use crate::audit::{Audit, Audited, OperatorCall};
 use crate::error::ApiError;
 
 /// What is kept of the admin token: only what is needed to know it again.
 #[derive(Clone, Debug)]
-pub(super) struct Guard(Arc<SecretDigest>);
+pub(super) struct Guard {
+    token: Arc<SecretDigest>,
+    audit: Audit,
+}
 
 impl Guard {
-    pub(super) fn new(token: &SiteSecret) -> Self {
-        Self(Arc::new(token.digest()))
+    pub(super) fn new(token: &SiteSecret, audit: Audit) -> Self {
+        Self { token: Arc::new(token.digest()), audit }
     }
 
     /// Takes the same time whatever is shown.
     fn accepts(&self, presented: &str) -> bool {
-        SiteSecret::from_text(presented).is_ok_and(|presented| presented.digest() == *self.0)
+        SiteSecret::from_text(presented).is_ok_and(|presented| presented.digest() == *self.token)
     }
 }
 
-/// 401 for everything below it without the token, also for paths that do not exist.
+/// 401 for everything below it without the token, also for paths that do not exist. With it, what is called is audited,
+/// whatever it is.
 pub(super) async fn check(
     State(guard): State<Guard>,
     request: Request,
@@ -37,7 +42,11 @@ pub(super) async fn check(
     let header = headers.next().and_then(|header| header.to_str().ok());
     let presented = if headers.next().is_none() { bearer(header).ok() } else { None };
     if presented.is_some_and(|presented| guard.accepts(presented)) {
-        return Ok(next.run(request).await);
+        let call = OperatorCall::begin(guard.audit, &request);
+        let mut response = call.scope(next.run(request)).await;
+        call.answered(response.status());
+        response.extensions_mut().insert(Audited);
+        return Ok(response);
     }
     Err(ApiError::unauthorized(
         "send authorization: Bearer and the admin token, which stands in admin.json in the data folder",

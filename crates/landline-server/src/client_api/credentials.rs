@@ -10,6 +10,7 @@ use landline_auth::{ClientToken, TokenError, bearer};
 use landline_core::Facts;
 use landline_protocol::{ChannelAccount, ConversationId, UserId};
 
+use crate::audit::KnownSite;
 use crate::directory::{Site, USER_PREFIX, UserProblem};
 use crate::error::ApiError;
 use crate::state::App;
@@ -38,6 +39,7 @@ impl FromRequestParts<App> for Caller {
         let presented = presented(parts)?;
         let directory = app.directory.snapshot();
         if let Some(site) = directory.site_by_secret(&presented) {
+            known(parts, site);
             // A secret in a page is one that was given away. It is good for what the site's own pages do.
             check_origin(&parts.headers, site, &[])?;
             return Ok(Self { site: Arc::clone(site), token: None });
@@ -47,6 +49,7 @@ impl FromRequestParts<App> for Caller {
         // The site may have another bot by now. A conversation stays with the one it was started with.
         let site = directory.sites.get(&token.site).filter(|site| site.has_issued(token.issued_at));
         let site = site.ok_or_else(not_opened)?;
+        known(parts, site);
         if token.issued_at.plus(app.token_max_age) <= app.now() {
             return Err(token_error(TokenError::Expired));
         }
@@ -56,6 +59,13 @@ impl FromRequestParts<App> for Caller {
                 .into()
         })?;
         Ok(Self { site: Arc::clone(site), token: Some(token) })
+    }
+}
+
+/// For the audit log, where the caller is refused all the same.
+pub(super) fn known(parts: &Parts, site: &Site) {
+    if let Some(known) = parts.extensions.get::<KnownSite>() {
+        known.set(&site.name);
     }
 }
 

@@ -20,7 +20,7 @@ use landline_core::{Follower, Next, Seen, Unavailable};
 use landline_protocol::{ActivitySet, UserId, Watermark};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::credentials::{check_user, conversation_in_path, not_trusted, origin, token_error};
+use super::credentials::{check_user, conversation_in_path, known, not_trusted, origin, token_error};
 use super::query;
 use crate::directory::Site;
 use crate::error::ApiError;
@@ -61,6 +61,7 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
     let Some(site) = site.filter(|_| ticket.conversation == conversation).cloned() else {
         return Err(ApiError::forbidden("the stream URL is for another conversation"));
     };
+    known(&parts, &site);
     let page = Page {
         origin: origin(&parts.headers)?.map(str::to_owned),
         trusted_origins: ticket.trusted_origins.clone(),

@@ -47,6 +47,10 @@ data = "{DEFAULT_DATA}"
 # start; "off": nothing.
 sandbox = "{DEFAULT_SANDBOX}"
 
+# Where refusals and what operators do are written, a line of JSON each; in a folder of its own. Without it, they go to the
+# log of the server, under landline::audit.
+# audit_log = "/var/log/landline/audit.log"
+
 # How clients reach this server from outside. Without it, what the request says. Needed behind a proxy, unless
 # that is named below. Wrong: clients are sent to a socket address that does not exist.
 # public_url = "https://bots.example.org"

@@ -23,6 +23,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) trusted_proxies: Vec<String>,
     pub(super) sandbox: Option<String>,
+    pub(super) audit_log: Option<String>,
     pub(super) admin_token: Option<SecretText>,
     pub(super) admin_token_file: Option<String>,
     pub(super) admin_token_env: Option<String>,

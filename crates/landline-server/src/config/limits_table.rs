@@ -41,7 +41,7 @@ const fn secs(seconds: u64) -> Duration {
 const DAY: Duration = secs(24 * 3600);
 
 /// In the order of the example.
-pub(super) static ROWS: [Row; 26] = [
+pub(super) static ROWS: [Row; 28] = [
     Row {
         key: "activity_size",
         about: "the largest activity that a client or a bot may send",
@@ -203,6 +203,18 @@ pub(super) static ROWS: [Row; 26] = [
         about: "free space on the disk below which nothing new is accepted; reads and deletes go on",
         extremes: "too low: work in the background finds a full disk, and the store has to stop; too high: wasted space",
         kind: Kind::Size(|l| Place::U64(&mut l.store.reserve_bytes), MIB..=1024 * GIB),
+    },
+    Row {
+        key: "audit_log_size",
+        about: "at which size the file of audit_log is put aside and a new one begun",
+        extremes: "too low: little is kept; too high: the disk fills",
+        kind: Kind::Size(|l| Place::U64(&mut l.server.audit_log_bytes), 64 * KIB..=GIB),
+    },
+    Row {
+        key: "audit_log_files",
+        about: "how many files of audit_log that were put aside are kept",
+        extremes: "as above",
+        kind: Kind::Count(|l| Place::Usize(&mut l.server.audit_log_files), 1..=1000),
     },
 ];
 

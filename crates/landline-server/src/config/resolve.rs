@@ -1,7 +1,7 @@
 //! From what is written to what is meant, with every check.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use landline_auth::{SecretDigest, SiteSecret};
@@ -52,6 +52,7 @@ pub(super) fn resolve(
         connector_url: file.connector_url.map(|url| base_url("connector_url", &url)).transpose()?,
         trusted_proxies: file.trusted_proxies.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
         sandbox: file.sandbox.as_deref().map(sandbox::resolve).transpose()?.unwrap_or_default(),
+        audit_log: file.audit_log.as_deref().map(|path| audit_log(path, folder)).transpose()?,
         admin_token: admin_token.resolve(folder, environment)?,
         bots,
         sites,
@@ -73,6 +74,7 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
         connector_url: flags.connector_url.map(|url| check_base_url("--connector-url", url)).transpose()?,
         trusted_proxies: Vec::new(),
         sandbox: flags.sandbox,
+        audit_log: flags.audit_log,
         admin_token: None,
         bots: Vec::new(),
         sites: Vec::new(),
@@ -204,6 +206,15 @@ fn resolve_site(
         enhanced: Enhanced::new(site.enhanced_authentication.unwrap_or(false), origins)
             .map_err(|why| at("trusted_origins", why))?,
         name,
+    })
+}
+
+fn audit_log(text: &str, folder: &Path) -> Result<PathBuf, ConfigError> {
+    let path = folder.join(text);
+    let named = !text.is_empty() && !text.ends_with('/') && path.file_name().is_some();
+    named.then_some(path).ok_or_else(|| {
+        let problem = format!("{text:?} names no file; write one in a folder of its own, such as \"/var/log/landline/audit.log\"");
+        ConfigError::new("audit_log", problem)
     })
 }
 

@@ -484,6 +484,17 @@ fn what_the_process_gives_up_is_a_word_of_three() {
 }
 
 #[test]
+fn the_audit_log_is_a_file() {
+    assert_eq!(parse(SMALLEST).unwrap().audit_log, None);
+    let path = |text: &str| parse(&with_top(&format!("audit_log = {text:?}"))).unwrap().audit_log.unwrap();
+    assert_eq!(path("log/audit.log"), Path::new("/etc/landline/log/audit.log"));
+    assert_eq!(path("/var/log/landline/audit.log"), Path::new("/var/log/landline/audit.log"));
+    for bad in ["", "/var/log/landline/", "..", "/"] {
+        refused(&with_top(&format!("audit_log = {bad:?}")), "audit_log", "names no file");
+    }
+}
+
+#[test]
 fn flags_make_one_bot_and_one_site() {
     let flags = OneBot {
         endpoint: "http://127.0.0.1:3978/api/messages".parse().ok(),
@@ -493,6 +504,7 @@ fn flags_make_one_bot_and_one_site() {
         public_url: Some("https://bots.example.org".parse().unwrap()),
         connector_url: None,
         sandbox: Sandbox::Require,
+        audit_log: Some("audit.log".into()),
     };
     let config = Config::one_bot(flags.clone(), &no_environment).unwrap();
     assert_eq!(config.sandbox, Sandbox::Require);

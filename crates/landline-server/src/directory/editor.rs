@@ -30,6 +30,7 @@ pub use sites::SiteChange;
 use super::load::{FileEntries, Versions, load};
 use super::stored::to_bytes;
 use super::{Directory, Snapshot};
+use crate::audit::note_change;
 use crate::telemetry::{AdminChange, Metrics};
 
 /// Makes the changes. A cheap handle.
@@ -143,6 +144,7 @@ impl Editor {
     /// Says in the log and in the metrics what was changed by the admin API.
     fn report(&self, change: AdminChange, name: &dyn fmt::Display) {
         self.0.metrics.admin_changed(change);
+        note_change(change, name);
         info!(change = ?change, name = %name, "Changed by the admin API: {change:?} {name}");
     }
 }

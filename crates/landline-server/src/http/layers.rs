@@ -14,16 +14,20 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, Entry, HeaderName, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use landline_core::Entropy;
 use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use super::cors::{self, REQUEST_ID};
-use super::{fallback, guards};
+use super::{ClientAddress, fallback, guards};
+use crate::audit::{Audit, Audited, Denied, KnownSite, Word};
 use crate::error::ApiError;
 use crate::telemetry::Metrics;
+
+/// Where a bot that asks as an App Service does shows its credential.
+static IDENTITY_HEADER: HeaderName = HeaderName::from_static("x-identity-header");
 
 /// The name of one request, in its answer and in the log. An extension of every request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +52,21 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// What the layers tell of each request, and to whom.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "it holds a trait object")]
+pub struct Observed {
+    /// Makes ids of requests.
+    pub entropy: Arc<dyn Entropy>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Takes refusals.
+    pub audit: Audit,
+}
+
 #[derive(Clone)]
 struct Observer {
-    entropy: Arc<dyn Entropy>,
-    metrics: Arc<Metrics>,
+    observed: Observed,
     /// Whether browsers may read the answers, whatever page asks.
     for_browsers: bool,
 }
@@ -59,8 +74,8 @@ struct Observer {
 /// Puts the fallbacks below and the layers around a router that is complete otherwise.
 ///
 /// The last thing that is done to a router: what is added to it later has none of this.
-pub fn with_layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Arc<Metrics>) -> Router {
-    let observer = Observer { entropy, metrics, for_browsers: true };
+pub fn with_layers(router: Router, observed: Observed) -> Router {
+    let observer = Observer { observed, for_browsers: true };
     with_fallbacks(router)
         .layer(from_fn(catch_panic))
         .layer(from_fn(refuse))
@@ -70,8 +85,8 @@ pub fn with_layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Arc<Metri
 
 /// The same, without CORS, for routes that no page of another origin may use. The fallbacks are put in before, so that
 /// a guard can stand before them.
-pub(crate) fn with_inner_layers(router: Router, entropy: Arc<dyn Entropy>, metrics: Arc<Metrics>) -> Router {
-    let observer = Observer { entropy, metrics, for_browsers: false };
+pub(crate) fn with_inner_layers(router: Router, observed: Observed) -> Router {
+    let observer = Observer { observed, for_browsers: false };
     router.layer(from_fn(catch_panic)).layer(from_fn(refuse)).layer(from_fn_with_state(observer, observe))
 }
 
@@ -101,10 +116,15 @@ async fn catch_panic(request: Request, next: Next) -> Response {
 
 async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let id = RequestId::random(&*observer.entropy);
+    let Observed { entropy, metrics, audit } = &observer.observed;
+    let id = RequestId::random(&**entropy);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let site = KnownSite::default();
+    let address = ClientAddress::of(request.extensions()).map(|client| client.0);
     request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(site.clone());
+    hide_credentials(request.headers_mut());
 
     let mut response = next.run(request).await;
     if response.status().is_server_error()
@@ -123,8 +143,35 @@ async fn observe(State(observer): State<Observer>, mut request: Request, next: N
     }
 
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    report(&observer.metrics, &id, &method, route, response.status().as_u16(), began.elapsed());
+    if is_denial(&response) {
+        audit.denied(Denied {
+            request: id.to_string(),
+            listener: if observer.for_browsers { "public" } else { "admin" },
+            method: Word::method(&method),
+            route: route.to_owned(),
+            status: response.status().as_u16(),
+            code: response.extensions().get::<ApiError>().map(|error| error.code),
+            address,
+            site: site.get(),
+        });
+    }
+    report(metrics, &id, &method, route, response.status().as_u16(), began.elapsed());
     response
+}
+
+/// Whether somebody was turned away, and nobody else makes a record of it.
+fn is_denial(response: &Response) -> bool {
+    let turned_away = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+    turned_away.contains(&response.status()) && response.extensions().get::<Audited>().is_none()
+}
+
+/// Whoever writes the headers of a request into a log, a library perhaps, does not write these.
+fn hide_credentials(headers: &mut HeaderMap) {
+    for name in [&AUTHORIZATION, &PROXY_AUTHORIZATION, &COOKIE, &IDENTITY_HEADER] {
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
+    }
 }
 
 /// The same answer with the id of the request in its message, so that a user can tell the operator.

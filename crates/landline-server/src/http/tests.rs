@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
+use crate::audit::Audit;
 use crate::telemetry::Metrics;
 
 mod answers;
@@ -70,7 +71,9 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (metrics, shutdown, tasks) =
             (Arc::<Metrics>::default(), CancellationToken::new(), TaskTracker::new());
-        let router = with_layers(router, Arc::new(Counting(1.into())), Arc::clone(&metrics));
+        let entropy = Arc::new(Counting(1.into()));
+        let observed = Observed { entropy, metrics: Arc::clone(&metrics), audit: Audit::nowhere() };
+        let router = with_layers(router, observed);
         let serving =
             serve(listener, router, limits, Some(Arc::clone(&metrics)), shutdown.clone(), tasks.clone());
         tasks.spawn(serving);

@@ -63,6 +63,7 @@ pub struct Metrics {
     bots: Gauge,
     sites: Gauge,
     admin_changes: Family<ChangeLabels, Counter>,
+    audit_lost: Counter,
     files: FileMetrics,
 }
 
@@ -104,6 +105,7 @@ impl Metrics {
             bots: Gauge::default(),
             sites: Gauge::default(),
             admin_changes: Family::default(),
+            audit_lost: Counter::default(),
             files: FileMetrics::default(),
         };
         metrics.register();
@@ -185,6 +187,11 @@ impl Metrics {
         registry.register("bots", "Bots that there are", self.bots.clone());
         registry.register("sites", "Sites that there are", self.sites.clone());
         registry.register("admin_changes", "Changes by the admin API, by kind", self.admin_changes.clone());
+        registry.register(
+            "audit_lost",
+            "Records of the audit log that were not written",
+            self.audit_lost.clone(),
+        );
         self.files.register(registry);
     }
 
@@ -273,6 +280,11 @@ impl Metrics {
     /// The admin API has changed something.
     pub fn admin_changed(&self, change: AdminChange) {
         self.admin_changes.get_or_create(&ChangeLabels { change }).inc();
+    }
+
+    /// Records of the audit log are lost.
+    pub fn audit_lost(&self, records: u64) {
+        self.audit_lost.inc_by(records);
     }
 
     /// A connection was accepted; it is counted until the guard is dropped.

@@ -6,6 +6,7 @@
 //! Not here: what is only broken, and not meant to harm (`bad_input`, `bad_files`, `random_input`).
 
 mod answers;
+mod audit;
 mod bodies;
 mod browsers;
 mod credentials;

@@ -86,8 +86,10 @@ fn enforce(paths: &Paths, level: CompatLevel) -> Result<(Option<Enforced>, Landl
     let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
     let written = read
         | make_bitflags!(AccessFs::{WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer});
+    let logged = make_bitflags!(AccessFs::{ReadFile | WriteFile | MakeReg | RemoveFile});
     let emptied: BitFlags<_> = AccessFs::RemoveDir.into();
-    let lists = [(&paths.read, read), (&paths.written, written), (&paths.emptied, emptied)];
+    let lists =
+        [(&paths.read, read), (&paths.written, written), (&paths.logged, logged), (&paths.emptied, emptied)];
     let mut held = Vec::new();
     for (path, rights) in
         lists.into_iter().flat_map(|(list, rights)| list.iter().map(move |path| (path, rights)))

@@ -56,6 +56,8 @@ pub(super) struct Paths {
     pub(super) read: Vec<PathBuf>,
     /// Folders below which anything may be read and written.
     pub(super) written: Vec<PathBuf>,
+    /// Folders in which files may be begun, appended to, and given another name.
+    pub(super) logged: Vec<PathBuf>,
     /// Folders in which empty folders may be removed.
     pub(super) emptied: Vec<PathBuf>,
 }
@@ -81,6 +83,10 @@ impl Paths {
                 named.for_each(|path| paths.read_wherever_it_is(Path::new(&path)));
             }
         }
+        let audited = config.audit_log.as_deref().and_then(Path::parent);
+        // A bare name lies in the current folder.
+        let here = |folder: &Path| if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() };
+        paths.logged = audited.map(here).into_iter().collect();
         paths.emptied = removed.iter().filter_map(|path| path.parent()).map(Path::to_owned).collect();
         paths
     }
@@ -121,6 +127,7 @@ mod tests {
             public_url: None,
             connector_url: None,
             sandbox: landline_server::config::Sandbox::default(),
+            audit_log: None,
         };
         Config::one_bot(flags, &|_| None).unwrap()
     }
@@ -132,7 +139,15 @@ mod tests {
         assert!(paths.emptied.is_empty());
         assert_eq!(paths.written_shown(), "/srv/landline, /srv/landline/files");
 
-        let demo = Paths::of(&config(Path::new("/tmp/x")), &[Path::new("/tmp/x")], &|_| None);
+        let mut config = config(Path::new("/srv/landline"));
+        for (audit_log, folder) in [("/var/log/landline/audit.log", "/var/log/landline"), ("audit.log", ".")]
+        {
+            config.audit_log = Some(audit_log.into());
+            assert_eq!(Paths::of(&config, &[], &|_| None).logged, [Path::new(folder)]);
+        }
+
+        config.audit_log = None;
+        let demo = Paths::of(&config, &[Path::new("/tmp/x")], &|_| None);
         assert_eq!(demo.emptied, [Path::new("/tmp")]);
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::{Running, SECRET, ask, get, json, landline, run};
+use crate::process::{PATIENCE, Running, SECRET, ask, get, json, landline, pause, run};
 
 /// A server with further flags, and where its data is.
 fn serve(flags: &[&str]) -> (Running, TempDir, PathBuf) {
@@ -164,4 +164,48 @@ fn it_starts_again_tidies_up_and_can_be_looked_through() {
     let checked = run(&["check", "--data", &path]);
     assert_eq!(checked.code, Some(0), "{checked:?}");
     assert!(checked.stdout.contains("2 files"), "{checked:?}");
+}
+
+#[test]
+fn the_audit_log_is_written_from_within_the_sandbox_and_can_be_moved_away() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = elsewhere.path().join("log/audit.log");
+    let flags = ["--sandbox", "require", "--audit-log", path.to_str().unwrap()];
+    let (running, _folder, _) = serve(&flags);
+    let start = "/v3/directline/conversations";
+    assert_eq!(ask(running.public(), "POST", start, "x", "{}").0, 403);
+    let wait_for = |words: &str| {
+        let end = std::time::Instant::now() + PATIENCE;
+        while !fs::read_to_string(&path).is_ok_and(|text| text.contains(words)) {
+            assert!(std::time::Instant::now() < end, "{words:?} is not in {:?}", fs::read_to_string(&path));
+            pause();
+        }
+    };
+    wait_for("\"event\":\"denied\"");
+    wait_for("\"event\":\"sandbox\",\"state\":\"Landlock: ABI ");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+
+    fs::rename(&path, elsewhere.path().join("log/old")).unwrap();
+    assert_eq!(ask(running.public(), "POST", start, "x", "{}").0, 403);
+    wait_for("\"event\":\"denied\"");
+
+    running.signal(Signal::TERM);
+    let ended = running.ended();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    wait_for("\"event\":\"stopped\"");
+    assert!(!ended.stderr.contains("landline::audit"), "it has a file of its own: {}", ended.stderr);
+}
+
+#[test]
+fn without_a_file_the_audit_log_is_part_of_the_log() {
+    let (running, _folder, _) = serve(&[]);
+    assert_eq!(ask(running.public(), "POST", "/v3/directline/conversations", "x", "{}").0, 403);
+    running.signal(Signal::TERM);
+    let ended = running.ended();
+    let lines = ended.stderr.lines().map(json);
+    let lines: Vec<_> = lines.filter(|line| line["target"] == "landline::audit").collect();
+    let records: Vec<_> = lines.iter().map(|line| json(line["message"].as_str().unwrap())).collect();
+    let events: Vec<_> = records.iter().map(|record| record["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["started", "sandbox", "denied", "stopped"]);
 }

@@ -104,6 +104,11 @@ impl ApiError {
         Self::new(StatusCode::URI_TOO_LONG, ErrorCode::MessageSizeTooBig, message)
     }
 
+    /// 426 `NotSupported`: this is spoken as another protocol.
+    pub fn upgrade_required(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::NotSupported, message)
+    }
+
     /// 431 `MessageSizeTooBig`: the head of the request is too large, or has too many fields.
     pub fn head_too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorCode::MessageSizeTooBig, message)

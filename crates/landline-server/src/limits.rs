@@ -232,6 +232,20 @@ pub const USED_TICKETS: usize = 65_536;
 /// The read buffer of one stream. Clients send next to nothing, and the library's own default costs 128 KiB a socket.
 pub const STREAM_READ_BUFFER: usize = 2048;
 
+/// How many messages a client may send on a stream each second. The stock client sends one each 20 s, and a pong for each
+/// ping.
+pub const STREAM_IN_MESSAGES_PER_SECOND: u32 = 10;
+
+/// Each so many bytes of a message count as one more: at [`STREAM_IN_BYTES_PER_SECOND`], a flood of the largest messages is
+/// one by this, too.
+pub const STREAM_IN_MESSAGE_BYTES: usize = 512;
+
+/// How many it may send at once.
+pub const STREAM_IN_MESSAGES_BURST: u32 = 50;
+
+/// For how long a client may send more than that, and be read more slowly than it sends, before its stream is closed.
+pub const STREAM_FLOOD_TIME: Duration = Duration::from_secs(10);
+
 /// How many bytes a client may send on a stream at once: two of the largest messages.
 pub const STREAM_IN_BURST: usize = 2 * STREAM_IN_BYTES;
 

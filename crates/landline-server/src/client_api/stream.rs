@@ -4,22 +4,29 @@
 //! silent or too many is closed; it comes back with its watermark and has missed nothing.
 //!
 //! What the client sends is not part of the protocol (the stock client sends empty frames to show that it lives); it is
-//! read, within a limit, and ignored.
+//! read, within limits, and ignored. What breaks the rules of WebSockets ends the stream with the code for that.
+//!
+//! Where to look: the `handshake`, how much a client may say (`chatter`), everything else here.
+
+mod chatter;
+mod handshake;
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use futures_util::SinkExt;
 use landline_auth::StreamTicket;
 use landline_core::{Follower, Next, Seen, Unavailable};
 use landline_protocol::{ActivitySet, UserId, Watermark};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tungstenite::error::ProtocolError;
 
+use self::chatter::Chatter;
 use super::credentials::{check_user, conversation_in_path, known, not_trusted, origin, token_error};
 use super::query;
 use crate::directory::Site;
@@ -81,9 +88,10 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
         return Err(ApiError::draining());
     }
     let follower = app.conversations.follow(&conversation, after).await?;
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app)
-        .await
-        .map_err(|error| ApiError::bad_argument(format!("this is a WebSocket: {}", error.body_text())))?;
+    let upgrade = match handshake::upgrade(&mut parts).await {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return Ok(refused),
+    };
     // Last: what was refused for another reason may be tried again.
     if !app.used_tickets.use_up(&ticket, app.now()) {
         return Err(ApiError::token_expired("the stream URL was used already; reconnect to get a new one"));
@@ -98,7 +106,8 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
         .max_frame_size(STREAM_IN_BYTES)
         .on_upgrade(move |socket| async move {
             let sign_at = Instant::now() + app.stream.idle;
-            let stream = Stream { sign_at, unanswered: 0, site, page, base, socket, app };
+            let chatter = Chatter::default();
+            let stream = Stream { sign_at, unanswered: 0, chatter, site, page, base, socket, app };
             stream.run(follower).await;
             drop(tracked);
         })
@@ -118,6 +127,7 @@ struct Stream {
     sign_at: Instant,
     /// How often it was asked since the client last showed that it lives.
     unanswered: u32,
+    chatter: Chatter,
 }
 
 /// Who opened a socket, and what its ticket said of that.
@@ -167,7 +177,7 @@ impl Stream {
             let _ =
                 timeout(self.app.stream.frame_timeout, self.socket.send(Message::Close(Some(close)))).await;
         }
-        self.part().await;
+        self.part(end.reason).await;
         self.app.metrics.socket_closed(end.reason);
     }
 
@@ -178,12 +188,14 @@ impl Stream {
                 // Goes on while frames come and go, so that a client that chatters does not make it begin anew.
                 let mut next = pin!(follower.next());
                 loop {
+                    let listen_from = self.chatter.listen_from(Instant::now());
+                    let heard = async {
+                        sleep_until(listen_from).await;
+                        self.socket.recv().await
+                    };
                     tokio::select! {
                         () = closing.cancelled() => break None,
-                        heard = self.socket.recv() => match heard {
-                            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::silent(SocketClosed::Client)),
-                            Some(Ok(_)) => self.unanswered = 0,
-                        },
+                        heard = heard => self.heard(heard)?,
                         next = next.as_mut() => break Some(next),
                         () = sleep_until(self.sign_at) => self.show_life().await?,
                     }
@@ -209,9 +221,32 @@ impl Stream {
         }
     }
 
+    /// The client said something, or nothing any more.
+    fn heard(&mut self, heard: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        match heard {
+            Some(Ok(Message::Close(_))) | None => Err(End::silent(SocketClosed::Client)),
+            Some(Err(error)) => Err(broken_rule(error)),
+            Some(Ok(message)) => {
+                self.unanswered = 0;
+                if self.chatter.heard(message.into_data().len(), Instant::now()) {
+                    return Err(End::told(
+                        SocketClosed::Flood,
+                        close_code::POLICY,
+                        "a stream is for listening",
+                    ));
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Lets the goodbye go both ways: a line that is dropped with something unread on it is reset, and what was sent
     /// last may be lost with it.
-    async fn part(&mut self) {
+    async fn part(&mut self, reason: SocketClosed) {
+        if let SocketClosed::Rules | SocketClosed::Flood = reason {
+            // What such a client sends is not read any more; our goodbye gets this much time to arrive.
+            return sleep(STREAM_PARTING).await;
+        }
         let _ = timeout(STREAM_PARTING, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
     }
 
@@ -289,6 +324,21 @@ async fn in_time(limit: Duration, sent: impl Future<Output = Result<(), axum::Er
         Ok(Err(_)) => Err(End::silent(SocketClosed::Client)),
         Err(_) => Err(End::silent(SocketClosed::Slow)),
     }
+}
+
+/// What was no frame, or no text, or too large, and what the client is told. Source: RFC 6455, 7.4.1.
+fn broken_rule(error: axum::Error) -> End {
+    let error = error.into_inner();
+    let (code, words) = match error.downcast_ref() {
+        Some(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+            return End::silent(SocketClosed::Client);
+        }
+        Some(tungstenite::Error::Protocol(_)) => (close_code::PROTOCOL, "this is no frame of a WebSocket"),
+        Some(tungstenite::Error::Utf8(_)) => (close_code::INVALID, "a text is not in UTF-8"),
+        Some(tungstenite::Error::Capacity(_)) => (close_code::SIZE, "a stream is for listening"),
+        _ => return End::silent(SocketClosed::Client),
+    };
+    End::told(SocketClosed::Rules, code, words)
 }
 
 fn broken(error: &Unavailable) -> End {

@@ -20,6 +20,7 @@ mod raw;
 #[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]
 mod routes;
 mod said;
+mod sockets;
 mod tickets;
 
 use landline_testkit::in_process::{OTHER_SECRET, Person, SECRET, TestServer};

@@ -39,7 +39,7 @@ async fn who_may_open_a_stream() {
     looks_like_a_refusal(&refused(&nowhere).await, 404, "ResourceNotFound");
     let no_upgrade =
         server.get(url.split_once(&server.address.to_string()).expect("an address").1).send().await;
-    looks_like_a_refusal(&no_upgrade, 400, "BadArgument");
+    looks_like_a_refusal(&no_upgrade, 426, "NotSupported");
 
     server.clock.advance(Duration::from_secs(59));
     let _in_time = Socket::open(url).await;

@@ -30,6 +30,10 @@ pub enum SocketClosed {
     Removed,
     /// Its site has, since then, enhanced authentication or other trusted origins, which leave its page out.
     Untrusted,
+    /// The client broke a rule of WebSockets, or sent too large a message.
+    Rules,
+    /// The client sent messages without end.
+    Flood,
 }
 
 /// Why a connection was closed for want of room.

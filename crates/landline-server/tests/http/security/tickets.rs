@@ -33,7 +33,7 @@ async fn s13_a_ticket_opens_one_socket_on_one_conversation_within_a_minute() {
     let elsewhere = path.replace(&world.ann.conversation, &bob.conversation);
     Ask::upgrade(&elsewhere).send(address).await.refused(403, "BadArgument");
     // What was no handshake has used nothing up.
-    Ask::get(&path).send(address).await.refused(400, "BadArgument");
+    Ask::get(&path).send(address).await.refused(426, "NotSupported");
     Ask::upgrade(&path).send(address).await.expect(101);
 
     let path = fresh().await;

@@ -11,6 +11,7 @@ mod run;
 mod security;
 mod supply;
 mod tools;
+mod units;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -129,9 +130,12 @@ fn check() -> Result<()> {
     dependencies::check()?;
     step("table of attacks");
     security::check()?;
-    step("Rust tests");
-    // Some of them start the real binary.
+    step("programs");
+    // Some tests start them, and the units name one.
     build_dev()?;
+    step("systemd units");
+    units::check()?;
+    step("Rust tests");
     cargo(["test", "--workspace", "--locked"]).env("LANDLINE_BIN", binary(Cargo::Dev, "landline")).run()
 }
 

@@ -9,7 +9,8 @@ import { Landline } from './landline.mjs';
 export const dotenv = text => Object.fromEntries(text.split('\n').filter(line => /^\w+=/.test(line)).map(line => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 
 /** Adds a bot by the name `name` and starts it with the settings that were printed; gives `{ server, start }`: the
- * server as seen from its site, and how to start it. */
+ * server as seen from its site, and how to start it,
+ * with more in its environment where that is wanted. */
 export async function addBot(server, kind, name, ...flags) {
   const port = await freePort();
   const endpoint = `http://127.0.0.1:${port}/api/messages`;
@@ -21,7 +22,7 @@ export async function addBot(server, kind, name, ...flags) {
   } else {
     printed = await server.command(...added, '--sdk', kind);
   }
-  const start = () => startBot(kind, { port, settings: dotenv(printed) });
+  const start = (more = {}) => startBot(kind, { port, settings: { ...dotenv(printed), ...more } });
   return { server: await server.addSite(name), start };
 }
 

@@ -137,7 +137,7 @@ describe('OAuth 2 client credentials, stock SDKs over https', { timeout: 60_000 
         more: `connector_url = "${front.origin}"\n`
       });
       await server.launch();
-      const trust = { REQUESTS_CA_BUNDLE: front.certificate, SSL_CERT_FILE: front.certificate };
+      const trust = { REQUESTS_CA_BUNDLE: front.authority, SSL_CERT_FILE: front.authority };
       const bot = await startBot(kind, { port, settings: { ...settingsOf(front, appId, password), ...trust } });
       try {
         const client = await connect({ server }, { transport: 'websocket', credential: 'token' }, { userId: 'paul' });

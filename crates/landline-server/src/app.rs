@@ -21,6 +21,7 @@ use landline_core::{
 use landline_protocol::SiteName;
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,6 +45,7 @@ use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
 use crate::telemetry::{ActivityOrigin, DeliveryOutcome, Metrics, OutboxEvent, StreamedAnswerEnd};
+use crate::tls::Tls;
 use crate::token_keys::TokenKeys;
 use crate::{client_api, connector_api};
 
@@ -67,6 +69,8 @@ pub struct StartOptions {
     pub make_identity_key: MakeIdentityKey,
     /// Routes to serve beside the API, such as the demo's page.
     pub extra_routes: axum::Router,
+    /// Notified to read again what may be another one: the certificate.
+    pub reload: Arc<Notify>,
     /// Cancelled to stop the server.
     pub shutdown: CancellationToken,
 }
@@ -116,6 +120,7 @@ pub struct Running {
 /// # Errors
 /// In words for the operator: what is wrong and what to do.
 pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
+    check_outset(&options)?;
     let store = Arc::new(open_store(&options.config.data, &options.config.limits.store).await?);
     let log: Arc<dyn LogStore> = Arc::<EmbeddedStore>::clone(&store);
     let folder = options.config.data.clone();
@@ -141,7 +146,16 @@ pub async fn open_store(data: &Path, limits: &StoreLimits) -> anyhow::Result<Emb
 /// # Errors
 /// As [`start`].
 pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Result<Running> {
+    check_outset(&options)?;
     assemble(options, engines, None).await
+}
+
+/// What must be right before anything is opened. The sockets are looked at, not the configuration: they can be others
+/// than those that it names.
+fn check_outset(options: &StartOptions) -> anyhow::Result<()> {
+    let StartOptions { config, public, admin, .. } = options;
+    config.check_listeners(public.local_addr()?, admin.local_addr()?)?;
+    Ok(())
 }
 
 async fn assemble(
@@ -149,13 +163,23 @@ async fn assemble(
     engines: Engines,
     folder: Option<PathBuf>,
 ) -> anyhow::Result<Running> {
-    let StartOptions { config, public, admin, clock, entropy, make_identity_key, extra_routes, shutdown } =
-        options;
+    let StartOptions { config, public, admin, clock, entropy, .. } = options;
+    let StartOptions { make_identity_key, extra_routes, reload, shutdown, .. } = options;
     let proxies = TrustedProxies::new(config.trusted_proxies.clone());
     let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
     let tasks = TaskTracker::new();
     let metrics = Arc::new(Metrics::new());
     let readiness = ReadinessState::default();
+    let tls = match &config.tls {
+        Some(files) => Some(Tls::open(files, Arc::clone(&metrics)).await?),
+        None => None,
+    };
+    if let Some(tls) = &tls {
+        for warning in tls.warnings(&config, &*clock) {
+            tracing::warn!("{warning}");
+        }
+        tasks.spawn(tls.clone().keep_fresh(Arc::clone(&clock), reload, shutdown.clone()));
+    }
 
     let base = bot_base(&config, public_addr);
     let registry = || Arc::clone(&engines.registry);
@@ -235,7 +259,7 @@ async fn assemble(
         clock,
         entropy: Arc::clone(&entropy),
         metrics: Arc::clone(&metrics),
-        public_url: PublicUrl::new(config.public_url.clone(), proxies.clone()),
+        public_url: PublicUrl::new(config.public_url.clone(), proxies.clone(), tls.is_some()),
         token_max_age: config.limits.server.token_max_age,
         body_timeout: config.limits.server.body_timeout,
         bot_file_room: BodyRoom::new(BOT_FILES_IN_MEMORY, BOT_FILE_WAIT),
@@ -268,6 +292,7 @@ async fn assemble(
         trusted_proxies: TrustedProxies::new(config.trusted_proxies.clone()),
         header_timeout: server.header_timeout,
         idle_timeout: server.idle_timeout,
+        handshake_timeout: server.handshake_timeout,
         write_timeout: server.write_timeout,
         drain: server.drain,
     };
@@ -276,8 +301,9 @@ async fn assemble(
     let admin_router = admin_api::probes(readiness.clone(), Arc::clone(&metrics)).merge(admin_routes);
     // Stays up while the rest drains, so that a probe sees it.
     let admin_shutdown = CancellationToken::new();
-    let admin_task = serve(admin, admin_router, admin_limits, None, admin_shutdown.clone(), tasks.clone());
-    let public_task = serve(public, router, limits, Some(metrics), closing.clone(), tasks.clone());
+    let admin_task =
+        serve(admin, admin_router, admin_limits, None, None, admin_shutdown.clone(), tasks.clone());
+    let public_task = serve(public, router, limits, tls, Some(metrics), closing.clone(), tasks.clone());
     let stop = CancellationToken::new();
     #[expect(clippy::disallowed_methods, reason = "it outlives all others, and is waited for by its handle")]
     let audit_end = WriterEnd { task: tokio::spawn(writer.run(stop.clone())), stop };
@@ -440,17 +466,17 @@ fn digest_of(config: &Config) -> String {
 }
 
 /// How a listener is reached from this machine.
-fn local_base(listener: SocketAddr) -> String {
+fn local_base(scheme: &str, listener: SocketAddr) -> String {
     let unspecified = listener.ip().is_unspecified();
     let address = if unspecified { (Ipv4Addr::LOCALHOST, listener.port()).into() } else { listener };
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }
 
 /// The base URL by which bots reach this server, without a slash at its end.
 fn bot_base(config: &Config, public: SocketAddr) -> String {
     match (&config.connector_url, &config.public_url) {
         (Some(url), _) | (None, Some(url)) => url.as_str().trim_end_matches('/').to_owned(),
-        (None, None) => local_base(public),
+        (None, None) => local_base(if config.tls.is_some() { "https" } else { "http" }, public),
     }
 }
 
@@ -561,7 +587,7 @@ mod tests {
             ("[::]:3001", "http://127.0.0.1:3001"),
             ("[::1]:3001", "http://[::1]:3001"),
         ] {
-            assert_eq!(local_base(address.parse().unwrap()), base);
+            assert_eq!(local_base("http", address.parse().unwrap()), base);
         }
     }
 }

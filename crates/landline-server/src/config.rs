@@ -5,7 +5,7 @@
 //! - No error and no debug output holds a secret or the line of the file in which one may stand.
 //!
 //! Where to look: the keys (`file`), the checks (`resolve`, `bots`, `trusted_issuers`), the table of limits (`limits_table`), sizes and times as
-//! text (`units`), where secrets come from (`secrets`), the example (`example`).
+//! text (`units`), where secrets come from (`secrets`), who may listen without TLS (`plain_http`), the example (`example`).
 //!
 //! Not here: the flags themselves (`landline`), what a limit is for (`crate::limits`, `landline_core::limits`).
 
@@ -14,6 +14,7 @@ mod example;
 mod file;
 mod files;
 mod limits_table;
+mod plain_http;
 mod resolve;
 mod sandbox;
 mod secrets;
@@ -48,6 +49,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where probes and scrapers connect.
     pub admin: SocketAddr,
+    /// What the public listener shows; `None`: it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Whether a listener that other machines reach may speak plain HTTP.
+    pub allow_plain_http: bool,
     /// The folder that holds the data.
     pub data: PathBuf,
     /// Where files are kept.
@@ -84,6 +89,15 @@ pub struct OutboundConfig {
     pub addresses: Arc<AddressPolicy>,
     /// Whose certificates, unless a bot or an issuer has authorities of its own.
     pub trust: Trust,
+}
+
+/// The two files of TLS, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate, and behind it those that vouch for it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// A bot.
@@ -193,6 +207,10 @@ pub struct OneBot {
     pub listen: Option<SocketAddr>,
     /// See [`Config::admin`].
     pub admin: Option<SocketAddr>,
+    /// See [`Config::tls`].
+    pub tls: Option<TlsFiles>,
+    /// See [`Config::allow_plain_http`].
+    pub allow_plain_http: bool,
     /// See [`Config::data`].
     pub data: Option<PathBuf>,
     /// See [`Config::public_url`].
@@ -214,7 +232,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn new(at: impl Into<String>, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(at: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { at: Some(at.into()), problem: problem.into() }
     }
 
@@ -273,21 +291,7 @@ impl Config {
     /// What works and is still worth a look.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        let https_outside = self.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
-        if !self.listen.ip().is_loopback() && !https_outside {
-            warnings.push(format!(
-                "listen: {} is reachable from other machines over plain http, where secrets and tokens can be read on \
-                 the way; put a proxy with https in front and set public_url to its address",
-                self.listen
-            ));
-        }
-        if !self.admin.ip().is_loopback() {
-            warnings.push(format!(
-                "admin: {} is reachable from other machines over plain http, where the admin token can be read on the \
-                 way, and /metrics has no access control; listen on 127.0.0.1",
-                self.admin
-            ));
-        }
+        warnings.extend(plain_http::warnings(self));
         let helpless = |bot: &&BotConfig| {
             bot.app_id.is_some() && bot.credential.is_none() && bot.second_credential.is_none()
         };

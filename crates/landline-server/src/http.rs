@@ -19,6 +19,7 @@ mod fallback;
 mod framing;
 mod gate;
 mod guards;
+mod handshake;
 mod head;
 mod layers;
 mod meter;

@@ -25,6 +25,7 @@ mod send_name;
 pub mod state;
 mod system_entropy;
 pub mod telemetry;
+pub mod tls;
 pub mod token_keys;
 
 pub use public_url::PublicUrl;

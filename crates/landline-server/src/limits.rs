@@ -24,6 +24,8 @@ pub struct ServerLimits {
     /// How long a token can be refreshed, counted from when the first of its line was issued. Default ten years, which is as
     /// good as without end: the stock client refreshes for as long as its page is open.
     pub token_max_age: Duration,
+    /// How long the handshake of TLS may take, from the first byte that is waited for to the last. Default 10 s.
+    pub handshake_timeout: Duration,
     /// How long a client may take to send the body of a request, besides a second for each [`BODY_BYTES_PER_SECOND`]
     /// of it. Default 30 s.
     pub body_timeout: Duration,
@@ -53,6 +55,7 @@ impl Default for ServerLimits {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             token_max_age: Duration::from_secs(3650 * 24 * 3600),
+            handshake_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(20),
             stream_idle: Duration::from_secs(15),
@@ -63,6 +66,21 @@ impl Default for ServerLimits {
         }
     }
 }
+
+/// The largest file with a certificate or a key, in bytes: a chain of dozens fits.
+pub const TLS_FILE_BYTES: u64 = 256 * 1024;
+
+/// How often the files of the certificate are looked at. What a renewal leaves is in use so much later, without a hook.
+pub const TLS_FILES_POLL: Duration = Duration::from_secs(30);
+
+/// How much later files that do not fit each other are looked at once more: one is written after the other.
+pub const TLS_FILES_SETTLE: Duration = Duration::from_secs(2);
+
+/// How long before its end a certificate is worth a warning. Renewals are tried a month before.
+pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// How often that is said again.
+pub const CERTIFICATE_REMINDER: Duration = Duration::from_secs(24 * 3600);
 
 /// The largest head of a request, in bytes: a token and a cookie jar fit, a flood does not.
 pub const REQUEST_HEAD_BYTES: usize = 32 * 1024;

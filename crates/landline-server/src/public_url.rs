@@ -1,7 +1,8 @@
 //! How this server is reached: the base of every URL that it hands out.
 //!
 //! What is configured wins. Without that, what a trusted proxy says (`Forwarded`, `X-Forwarded-*`), and else the
-//! `Host` that the client used. What anyone but a trusted proxy says in those headers is ignored.
+//! `Host` that the client used, and whether the listener speaks TLS. What anyone but a trusted proxy says in those
+//! headers is ignored.
 
 use std::net::IpAddr;
 
@@ -15,6 +16,8 @@ use crate::http::TrustedProxies;
 pub struct PublicUrl {
     configured: Option<Url>,
     trusted_proxies: TrustedProxies,
+    /// Whether the listener speaks TLS.
+    tls: bool,
 }
 
 /// The scheme and host by which a request came.
@@ -25,9 +28,9 @@ struct Origin {
 }
 
 impl PublicUrl {
-    /// From the configuration.
-    pub fn new(configured: Option<Url>, trusted_proxies: TrustedProxies) -> Self {
-        Self { configured, trusted_proxies }
+    /// From the configuration; `tls` is whether the listener speaks TLS.
+    pub fn new(configured: Option<Url>, trusted_proxies: TrustedProxies, tls: bool) -> Self {
+        Self { configured, trusted_proxies, tls }
     }
 
     /// The base for WebSockets, such as `wss://bots.example.org`, without a slash at its end; `None` where the
@@ -56,7 +59,8 @@ impl PublicUrl {
         let trusted = self.trusted_proxies.contains(peer);
         let (said_host, said_scheme) = if trusted { forwarded(headers) } else { (None, None) };
         let host = said_host.or(host).filter(|host| is_authority(host))?;
-        Some(Origin { secure: said_scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")), host })
+        let secure = said_scheme.map_or(self.tls, |scheme| scheme.eq_ignore_ascii_case("https"));
+        Some(Origin { secure, host })
     }
 }
 
@@ -102,7 +106,7 @@ mod tests {
     #[track_caller]
     fn check(configured: Option<&str>, peer: &str, pairs: &[(&'static str, &str)], expected: Option<&str>) {
         let configured = configured.map(|url| url.parse().unwrap());
-        let public = PublicUrl::new(configured, proxies());
+        let public = PublicUrl::new(configured, proxies(), false);
         let base = public.web_socket_base(&headers(pairs), peer.parse().unwrap());
         assert_eq!(base.as_deref(), expected);
         let http = public.http_base(&headers(pairs), peer.parse().unwrap());
@@ -141,10 +145,22 @@ mod tests {
         check(None, "10.1.2.3", &[("host", "inner"), ("x-forwarded-proto", "https")], Some("wss://inner"));
     }
 
+    #[test]
+    fn a_listener_with_tls_is_named_so_unless_a_proxy_says_what_is_outside() {
+        let public = PublicUrl::new(None, proxies(), true);
+        let base = |peer: &str, pairs: &[(&'static str, &str)]| {
+            public.web_socket_base(&headers(pairs), peer.parse().unwrap()).unwrap()
+        };
+        let said = [("host", "inner:3443"), ("x-forwarded-proto", "http")];
+        assert_eq!(base("192.0.2.1", &said), "wss://inner:3443");
+        assert_eq!(base("10.1.2.3", &said), "ws://inner:3443");
+        assert_eq!(base("10.1.2.3", &said[..1]), "wss://inner:3443");
+    }
+
     proptest! {
         #[test]
         fn any_forwarded_header_gives_a_plain_authority_or_none(value in "[ -~]{0,60}") {
-            let public = PublicUrl::new(None, proxies());
+            let public = PublicUrl::new(None, proxies(), false);
             let headers = headers(&[("host", "h"), ("forwarded", &value), ("x-forwarded-host", &value)]);
             if let Some(base) = public.web_socket_base(&headers, "10.0.0.1".parse().unwrap()) {
                 let host = base.split_once("://").unwrap().1;

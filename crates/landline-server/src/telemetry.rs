@@ -6,6 +6,6 @@ pub mod metrics;
 mod process;
 
 pub use metrics::{
-    ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, FileRefused, KeysFetched, Metrics, OutboxEvent,
-    Shed, SocketClosed, StreamedAnswerEnd, TokenWay,
+    ActivityOrigin, AdminChange, BotRefused, CertificateReload, DeliveryOutcome, FileRefused, KeysFetched,
+    Metrics, OutboxEvent, Shed, SocketClosed, StreamedAnswerEnd, TlsHandshake, TokenWay,
 };

@@ -18,6 +18,7 @@ pub use upload::{UploadBody, downloaded, file_of_link};
 
 use crate::history::Position;
 use crate::line::{Answer, Line, LineError};
+use crate::wire::Trust;
 
 /// Why a call gave no result.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +91,11 @@ pub struct Client {
 impl Client {
     pub fn new(server: SocketAddr) -> Self {
         Self { line: Line::new(server) }
+    }
+
+    /// With TLS, where that is what the trust is for.
+    pub fn trusting(server: SocketAddr, trust: Trust) -> Self {
+        Self { line: Line::trusting(server, trust) }
     }
 
     /// `POST tokens/generate`. `body` holds the user, the origins, an existing conversation.

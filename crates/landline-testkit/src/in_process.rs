@@ -125,6 +125,11 @@ impl TestServer {
         BotActor::new(self.address, &self.other_service_url)
     }
 
+    /// Has the server read its certificate again, as SIGHUP does.
+    pub fn reload(&self) {
+        self.builder.reload.notify_one();
+    }
+
     /// Begins the stop and lets it go on beside the test.
     pub fn begin_stop(&self) {
         self.shutdown.cancel();

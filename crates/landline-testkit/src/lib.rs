@@ -5,6 +5,7 @@
 //!   server, an engine or a simulation.
 //! - [`process`], [`client`], [`bot`]: a real `landline` process, and a client and a bot that speak to it over
 //!   loopback; [`server::TestServer`] ties the three together.
+//! - [`wire`]: the connection below a client, with TLS or without.
 //! - [`mod@file`]: files made up from a seed, and the bodies in which they travel.
 //! - [`bulk`]: bodies of any size over a bare socket, never held.
 //! - [`bad_bot`]: a bot on a bare socket, which breaks the rules of HTTP as it is told.
@@ -34,3 +35,4 @@ pub mod in_process;
 pub mod line;
 pub mod process;
 pub mod server;
+pub mod wire;

@@ -15,8 +15,9 @@ use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::wire::{Trust, Wire};
 
 /// A request that took longer is given up; above the server's own 15 s for a bot, so that its 504 is seen.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -44,11 +45,12 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Line {
     address: SocketAddr,
+    trust: Trust,
     open: Option<Open>,
 }
 
 /// What moves the bytes of a connection while a request is under way.
-type Driver = Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>;
+type Driver = Pin<Box<Connection<TokioIo<Wire>, Full<Bytes>>>>;
 
 #[derive(Debug)]
 struct Open {
@@ -59,7 +61,12 @@ struct Open {
 
 impl Line {
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, open: None }
+        Self::trusting(address, Trust::default())
+    }
+
+    /// With TLS, where that is what the trust is for.
+    pub fn trusting(address: SocketAddr, trust: Trust) -> Self {
+        Self { address, trust, open: None }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -119,7 +126,7 @@ impl Line {
                 Err((None, error)) => return Err(LineError::Unknown(error)),
             }
         }
-        let mut fresh = Open::connect(self.address).await?;
+        let mut fresh = Open::connect(self.address, &self.trust).await?;
         let answer = fresh.send(request).await.map_err(|(unsent, error)| match unsent {
             Some(_) => LineError::NotSent(error),
             None => LineError::Unknown(error),
@@ -130,10 +137,9 @@ impl Line {
 }
 
 impl Open {
-    async fn connect(address: SocketAddr) -> Result<Self, LineError> {
+    async fn connect(address: SocketAddr, trust: &Trust) -> Result<Self, LineError> {
         let not_sent = |error: &dyn std::fmt::Display| LineError::NotSent(error.to_string());
-        let stream = TcpStream::connect(address).await.map_err(|error| not_sent(&error))?;
-        stream.set_nodelay(true).map_err(|error| not_sent(&error))?;
+        let stream = trust.connect(address).await.map_err(|error| not_sent(&error))?;
         let (sender, driver) = handshake(TokioIo::new(stream)).await.map_err(|error| not_sent(&error))?;
         Ok(Self { sender, driver: Some(Box::pin(driver)) })
     }

@@ -124,7 +124,8 @@ fn token_line(text: &mut String, site: &SiteName, secret: &str, base: &str) {
 }
 
 fn public_base(config: &Config, address: SocketAddr) -> String {
-    config.public_url.as_ref().map_or_else(|| local_base(address), without_slash)
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    config.public_url.as_ref().map_or_else(|| local_base(scheme, address), without_slash)
 }
 
 fn bot_base(config: &Config, address: SocketAddr) -> String {
@@ -136,7 +137,7 @@ fn without_slash(url: &url::Url) -> String {
 }
 
 /// How this server is reached from this machine.
-pub(crate) fn local_base(mut address: SocketAddr) -> String {
+pub(crate) fn local_base(scheme: &str, mut address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv6() {
             std::net::Ipv6Addr::LOCALHOST.into()
@@ -144,7 +145,7 @@ pub(crate) fn local_base(mut address: SocketAddr) -> String {
             std::net::Ipv4Addr::LOCALHOST.into()
         });
     }
-    format!("http://{address}")
+    format!("{scheme}://{address}")
 }
 
 #[cfg(test)]
@@ -181,7 +182,7 @@ mod tests {
             ("[::]:3000", "http://[::1]:3000"),
             ("192.0.2.1:3000", "http://192.0.2.1:3000"),
         ] {
-            assert_eq!(local_base(address.parse().unwrap()), base);
+            assert_eq!(local_base("http", address.parse().unwrap()), base);
         }
     }
 }

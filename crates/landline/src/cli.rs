@@ -36,7 +36,7 @@ mod tests;
     after_help = "Exit codes: 0 done, or stopped as asked; 1 something failed, which is explained on stderr; 2 wrong \
                   command line or configuration; 3 `landline check` found damage.\n\nStdout is for people to copy from, \
                   logs go to stderr (as text on a terminal, as JSON otherwise). SIGTERM or Ctrl-C finishes what is under \
-                  way and stops; a second one stops at once."
+                  way and stops; a second one stops at once. SIGHUP has `serve` look at its certificate."
 )]
 pub(crate) struct Arguments {
     /// How much to log: error, warn, info, debug, trace; or per module, such as `info,landline_server=debug`.
@@ -90,7 +90,10 @@ pub(crate) struct ServeFlags {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["bot", "listen", "admin", "data", "public_url", "connector_url", "sandbox", "audit_log"]
+        conflicts_with_all = [
+            "bot", "listen", "admin", "tls_certificate", "tls_key", "allow_plain_http", "data", "public_url", "connector_url",
+            "sandbox", "audit_log"
+        ]
     )]
     pub(crate) config: Option<PathBuf>,
 
@@ -105,6 +108,18 @@ pub(crate) struct ServeFlags {
     /// Where /healthz, /readyz, /metrics and the admin API are [default: 127.0.0.1:3001]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) admin: Option<SocketAddr>,
+
+    /// Speak https at --listen: the certificate and those that vouch for it, in PEM. Looked at every half minute
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+
+    /// The key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Let other machines connect over plain http, which whoever is on the way can read
+    #[arg(long)]
+    pub(crate) allow_plain_http: bool,
 
     /// The folder that holds all data [default: ./landline-data]
     #[arg(long, value_name = "FOLDER")]
@@ -140,6 +155,10 @@ pub(crate) struct DemoFlags {
     /// Where /healthz, /readyz and /metrics are.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(crate) admin: SocketAddr,
+
+    /// Let other machines connect over plain http, which whoever is on the way can read
+    #[arg(long)]
+    pub(crate) allow_plain_http: bool,
 
     /// Keep the data in this folder [default: a temporary one, removed at the end]
     #[arg(long, value_name = "FOLDER")]

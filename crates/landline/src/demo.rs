@@ -11,6 +11,7 @@ mod replies;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use landline_auth::SiteSecret;
@@ -26,19 +27,21 @@ use crate::{banner, block_on, confine, output, serve, signals};
 
 pub(crate) fn run(flags: DemoFlags) -> anyhow::Result<ExitCode> {
     let listeners = Listeners::bind(flags.listen, flags.admin)?;
-    let base = banner::local_base(listeners.public.local_addr()?);
+    let base = banner::local_base("http", listeners.public.local_addr()?);
     let data = Data::of(flags.data)?;
 
     let mut secret = [0; 32];
     SystemEntropy.fill(&mut secret);
     let secret = SiteSecret::from_random(&secret);
-    let config = configuration(&base, data.folder(), flags.sandbox.unwrap_or_default(), &secret)?;
+    let sandbox = flags.sandbox.unwrap_or_default();
+    let config = configuration(&base, data.folder(), sandbox, &secret, flags.allow_plain_http)?;
+    listeners.check(&config)?;
     let confined = confine::this_process(&config, data.removed_at_the_end().as_slice())?;
     block_on(async move {
         let shutdown = CancellationToken::new();
         signals::drain_on_signal(shutdown.clone())?;
         let routes = bot::routes(&base).merge(page::routes(&base, secret));
-        let running = serve::start(config, listeners, confined, routes, shutdown).await?;
+        let running = serve::start(config, listeners, confined, routes, Arc::default(), shutdown).await?;
 
         output::line(&welcome(&base, &data))?;
         let code = serve::until_finished(running).await?;
@@ -47,11 +50,19 @@ pub(crate) fn run(flags: DemoFlags) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn configuration(base: &str, data: PathBuf, sandbox: Sandbox, secret: &SiteSecret) -> anyhow::Result<Config> {
+fn configuration(
+    base: &str,
+    data: PathBuf,
+    sandbox: Sandbox,
+    secret: &SiteSecret,
+    allow_plain_http: bool,
+) -> anyhow::Result<Config> {
     let flags = OneBot {
         endpoint: Some(format!("{base}{}", bot::PATH).parse()?),
         listen: None,
         admin: None,
+        tls: None,
+        allow_plain_http,
         data: Some(data),
         public_url: None,
         connector_url: Some(base.parse()?),

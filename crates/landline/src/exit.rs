@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use landline_server::config::ConfigError;
+
 /// The command line or the configuration is wrong; starting again without a change will not help.
 pub(crate) const WRONG_CONFIGURATION: u8 = 2;
 
@@ -23,5 +25,6 @@ impl std::error::Error for WrongConfiguration {}
 
 /// 2 for the configuration, 1 for everything else.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
-    if error.is::<WrongConfiguration>() { ExitCode::from(WRONG_CONFIGURATION) } else { ExitCode::FAILURE }
+    let configuration = error.is::<WrongConfiguration>() || error.is::<ConfigError>();
+    if configuration { ExitCode::from(WRONG_CONFIGURATION) } else { ExitCode::FAILURE }
 }

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
+use landline_server::config::Config;
 use listenfd::ListenFd;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};
@@ -28,6 +29,14 @@ impl Listeners {
         let public = take_or_bind(&mut handed, 0, "--listen", listen)?;
         let admin = take_or_bind(&mut handed, 1, "--admin", admin)?;
         Ok(Self { public, admin })
+    }
+
+    /// Whether they may be served as the configuration says.
+    ///
+    /// # Errors
+    /// Which one other machines reach over plain HTTP, and what can be done.
+    pub(crate) fn check(&self, config: &Config) -> anyhow::Result<()> {
+        Ok(config.check_listeners(self.public.local_addr()?, self.admin.local_addr()?)?)
     }
 }
 

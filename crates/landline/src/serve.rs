@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use landline_auth::RsaKey;
-use landline_core::SystemClock;
+use landline_core::{Clock, SystemClock};
 use landline_server::SystemEntropy;
 use landline_server::app::{self, Running, StartOptions};
 use landline_server::audit::Event;
-use landline_server::config::{Config, OneBot};
+use landline_server::config::{Config, OneBot, TlsFiles};
+use landline_server::tls;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -25,12 +27,17 @@ pub(crate) fn run(flags: ServeFlags) -> anyhow::Result<ExitCode> {
         warn!("{warning}");
     }
     let listeners = Listeners::bind(config.listen, config.admin)?;
+    listeners.check(&config)?;
+    // What is worth a look is said when it is in use.
+    tls::check(&config, SystemClock.now())?;
     let confined = confine::this_process(&config, &[])?;
     block_on(async move {
         let shutdown = CancellationToken::new();
         // Before the data is opened: a signal from here on leads to an orderly end.
         signals::drain_on_signal(shutdown.clone())?;
-        let running = start(config.clone(), listeners, confined, axum::Router::new(), shutdown).await?;
+        let reload = signals::reload_on_signal()?;
+        let routes = axum::Router::new();
+        let running = start(config.clone(), listeners, confined, routes, reload, shutdown).await?;
         output::line(&banner::serving(&config, &running))?;
         until_finished(running).await
     })
@@ -44,10 +51,31 @@ fn config_of(flags: ServeFlags) -> anyhow::Result<Config> {
             .map_err(|error| WrongConfiguration(format!("{}: {error}", file.display())).into());
     }
     let ServeFlags {
-        bot: endpoint, listen, admin, data, public_url, connector_url, sandbox, audit_log, ..
+        bot: endpoint,
+        listen,
+        admin,
+        allow_plain_http,
+        data,
+        public_url,
+        connector_url,
+        audit_log,
+        ..
     } = flags;
-    let sandbox = sandbox.unwrap_or_default();
-    let flags = OneBot { endpoint, listen, admin, data, public_url, connector_url, sandbox, audit_log };
+    let tls = flags.tls_certificate.zip(flags.tls_key);
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
+    let sandbox = flags.sandbox.unwrap_or_default();
+    let flags = OneBot {
+        endpoint,
+        listen,
+        admin,
+        tls,
+        allow_plain_http,
+        data,
+        public_url,
+        connector_url,
+        sandbox,
+        audit_log,
+    };
     let config = Config::one_bot(flags, &environment);
     config.map_err(|error| WrongConfiguration(error.to_string()).into())
 }
@@ -58,6 +86,7 @@ pub(crate) async fn start(
     listeners: Listeners,
     confined: Confined,
     extra_routes: axum::Router,
+    reload: Arc<Notify>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
     confined.verify().await?;
@@ -70,6 +99,7 @@ pub(crate) async fn start(
         entropy: Arc::new(SystemEntropy),
         make_identity_key: Arc::new(RsaKey::generate),
         extra_routes,
+        reload,
         shutdown,
     };
     let running = app::start(options).await?;

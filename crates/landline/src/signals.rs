@@ -1,8 +1,11 @@
-//! SIGTERM and SIGINT: the first one drains, the second one ends the process where it stands.
+//! SIGTERM and SIGINT: the first one drains, the second one ends the process where it stands. SIGHUP: what may be
+//! another one, such as the certificate, is read again.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -18,6 +21,24 @@ pub(crate) fn drain_on_signal(shutdown: CancellationToken) -> io::Result<()> {
     )]
     tokio::spawn(listen(signals, shutdown));
     Ok(())
+}
+
+/// Notifies at each SIGHUP. From this call on that does not end the process, with a certificate or without: service
+/// managers send it to whatever they call a server.
+pub(crate) fn reload_on_signal() -> io::Result<Arc<Notify>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let reload = Arc::new(Notify::new());
+    let notified = Arc::clone(&reload);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it listens for as long as the process lives; nobody waits for it"
+    )]
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            notified.notify_one();
+        }
+    });
+    Ok(reload)
 }
 
 async fn listen(mut signals: (Signal, Signal), shutdown: CancellationToken) {

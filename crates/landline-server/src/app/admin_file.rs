@@ -29,7 +29,7 @@ impl AdminFile {
     /// Writes it.
     pub(super) fn write(folder: &Path, admin: SocketAddr, token: &SiteSecret) -> anyhow::Result<Self> {
         let (path, unfinished) = (folder.join(NAME), folder.join(UNFINISHED));
-        let text = json!({ "url": local_base(admin), "token": token.expose() }).to_string();
+        let text = json!({ "url": local_base("http", admin), "token": token.expose() }).to_string();
         write_private(&unfinished, &text)
             .and_then(|()| fs::rename(&unfinished, &path))
             .with_context(|| format!("cannot write {}", path.display()))?;

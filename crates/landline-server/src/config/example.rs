@@ -21,12 +21,17 @@ pub(super) fn text() -> String {
 # Check it with: landline config check landline.toml
 # Relative paths count from the folder of this file.
 
-# Where clients and bots connect. Plain http: on other than a loopback address, put a proxy with https in front.
+# Where clients and bots connect: https with a table [tls] (below), plain http without. Other than a loopback address
+# takes one of them, or allow_plain_http.
 listen = "{DEFAULT_LISTEN}"
 
 # Where probes, scrapers and the commands that change bots and sites connect. /healthz, /readyz and /metrics have no
 # access control: keep it to yourself.
 admin = "{DEFAULT_ADMIN}"
+
+# Lets both speak plain http on addresses that other machines reach: where a proxy on another machine does https, or the
+# network is trusted. Wrong: whoever is on the way reads secrets and tokens.
+allow_plain_http = false
 
 # What opens the admin API, 32 characters or more; one of these three. Without any, one is made at each start and
 # written to admin.json in the data folder, where the commands find it.
@@ -67,6 +72,11 @@ sandbox = "{DEFAULT_SANDBOX}"
 # trusted_issuers.entra.issuers = ["https://sts.windows.net/00000000-0000-0000-0000-000000000000/"]
 # trusted_issuers.entra.openid_metadata_url = "https://login.microsoftonline.com/common/.well-known/openid-configuration"
 # trusted_issuers.entra.bots = ["main"]
+
+# The certificate of the public listener, followed by those that vouch for it, and its key, both in PEM. They are looked
+# at every half minute, and a new pair is taken without a restart.
+# tls.certificate = "/etc/letsencrypt/live/bots.example.org/fullchain.pem"
+# tls.key = "/etc/letsencrypt/live/bots.example.org/privkey.pem"
 
 # Bots and sites can also be added while the server runs: landline bot add, landline site add. Here may be none at all.
 

@@ -16,6 +16,9 @@ use super::ConfigError;
 pub(super) struct File {
     pub(super) listen: Option<String>,
     pub(super) admin: Option<String>,
+    pub(super) tls: Option<Tls>,
+    #[serde(default)]
+    pub(super) allow_plain_http: bool,
     pub(super) data: Option<String>,
     pub(super) files: Option<String>,
     pub(super) public_url: Option<String>,
@@ -35,6 +38,13 @@ pub(super) struct File {
     pub(super) trusted_issuers: BTreeMap<String, TrustedIssuer>,
     #[serde(default)]
     pub(super) limits: BTreeMap<String, toml::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "the table [tls]")]
+pub(super) struct Tls {
+    pub(super) certificate: String,
+    pub(super) key: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -41,7 +41,7 @@ const fn secs(seconds: u64) -> Duration {
 const DAY: Duration = secs(24 * 3600);
 
 /// In the order of the example.
-pub(super) static ROWS: [Row; 28] = [
+pub(super) static ROWS: [Row; 29] = [
     Row {
         key: "activity_size",
         about: "the largest activity that a client or a bot may send",
@@ -154,6 +154,12 @@ pub(super) static ROWS: [Row; 28] = [
         extremes: "too low: a proxy that keeps its connections for longer now and then loses a request; too high: \
                    connections for nothing",
         kind: Kind::Time(|l| &mut l.server.idle_timeout, secs(1)..=secs(3600)),
+    },
+    Row {
+        key: "handshake_timeout",
+        about: "how long a client may take for the handshake of TLS",
+        extremes: "too low: clients on slow lines do not get in; too high: slow attackers hold connections",
+        kind: Kind::Time(|l| &mut l.server.handshake_timeout, secs(1)..=secs(600)),
     },
     Row {
         key: "body_timeout",

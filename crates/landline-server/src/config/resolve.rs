@@ -13,7 +13,7 @@ use super::file::{File, Site};
 use super::secrets::Sources;
 use super::{
     BotConfig, Config, ConfigError, Environment, Limits, OneBot, OutboundConfig, SECRET_VARIABLE, SiteConfig,
-    bots, files, limits_table, sandbox, trusted_issuers,
+    TlsFiles, bots, files, limits_table, sandbox, trusted_issuers,
 };
 use crate::bot_client::check_endpoint;
 use crate::directory::{Enhanced, fields, trusted_origins};
@@ -43,6 +43,10 @@ pub(super) fn resolve(
     let config = Config {
         listen: address("listen", file.listen.as_deref().unwrap_or(DEFAULT_LISTEN))?,
         admin: address("admin", file.admin.as_deref().unwrap_or(DEFAULT_ADMIN))?,
+        tls: file
+            .tls
+            .map(|tls| TlsFiles { certificate: folder.join(tls.certificate), key: folder.join(tls.key) }),
+        allow_plain_http: file.allow_plain_http,
         files: match file.files.as_deref() {
             Some(text) => files::resolve(text, folder)?,
             None => files::default(&data),
@@ -68,6 +72,8 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
     let mut config = Config {
         listen: flags.listen.map_or_else(|| address("--listen", DEFAULT_LISTEN), Ok)?,
         admin: flags.admin.map_or_else(|| address("--admin", DEFAULT_ADMIN), Ok)?,
+        tls: flags.tls,
+        allow_plain_http: flags.allow_plain_http,
         files: files::default(&data),
         data,
         public_url: flags.public_url.map(|url| check_base_url("--public-url", url)).transpose()?,
@@ -122,6 +128,7 @@ fn check(config: Config) -> Result<Config, ConfigError> {
         let problem = format!("{} is where clients connect (listen) already; use another port", config.admin);
         return Err(ConfigError::new("admin", problem));
     }
+    config.check_listeners(config.listen, config.admin)?;
     check_secrets(&config)?;
     Ok(config)
 }

@@ -500,6 +500,8 @@ fn flags_make_one_bot_and_one_site() {
         endpoint: "http://127.0.0.1:3978/api/messages".parse().ok(),
         listen: Some("127.0.0.1:8080".parse().unwrap()),
         admin: None,
+        tls: Some(TlsFiles { certificate: "a.pem".into(), key: "a.key".into() }),
+        allow_plain_http: false,
         data: Some("data".into()),
         public_url: Some("https://bots.example.org".parse().unwrap()),
         connector_url: None,
@@ -513,6 +515,7 @@ fn flags_make_one_bot_and_one_site() {
     assert_eq!(config.sites[0].bot, config.bots[0].name);
     assert!(config.sites[0].secret.is_none());
     assert_eq!(config.listen.port(), 8080);
+    assert_eq!(config.tls, flags.tls);
     assert_eq!(config.data, Path::new("data"));
     assert_eq!(config.files, FilesAt::Folder("data/files".into()));
 
@@ -529,11 +532,48 @@ fn flags_make_one_bot_and_one_site() {
 }
 
 #[test]
-fn plain_http_for_other_machines_is_worth_a_warning() {
-    let warned = |text: &str| parse(text).unwrap().warnings().join("\n");
-    assert!(warned(&with_top("listen = \"0.0.0.0:3000\"")).contains("plain http"));
-    assert!(warned(&with_top("listen = \"0.0.0.0:3000\"\npublic_url = \"https://x\"")).is_empty());
-    assert!(warned(&with_top("admin = \"[::]:3001\"")).contains("/metrics has no access control"));
+fn s82_plain_http_for_other_machines_is_refused_unless_it_is_allowed() {
+    for listen in ["0.0.0.0:3000", "[::]:3000", "192.0.2.1:3000", "10.0.0.1:3000", "[::ffff:10.0.0.1]:3000"] {
+        refused(&with_top(&format!("listen = \"{listen}\"")), "listen", "allow_plain_http = true");
+        let behind_https = format!("listen = \"{listen}\"\npublic_url = \"https://x\"");
+        refused(&with_top(&behind_https), "listen", "[tls]");
+        refused(&with_top(&format!("admin = \"{listen}\"")), "admin", "allow_plain_http = true");
+        let tls = format!("admin = \"{listen}\"\n[tls]\ncertificate = \"a\"\nkey = \"b\"");
+        refused(&with_top(&tls), "admin", "for the public listener alone");
+    }
+    for listen in ["127.0.0.1:3000", "127.8.8.8:3000", "[::1]:3000", "[::ffff:127.0.0.1]:3000"] {
+        assert_eq!(parse(&with_top(&format!("listen = \"{listen}\""))).unwrap().warnings(), [""; 0]);
+    }
+}
+
+#[test]
+fn plain_http_that_is_allowed_is_worth_a_warning() {
+    let warned = |text: &str| parse(&with_top(text)).unwrap().warnings().join("\n");
+    let listen = "listen = \"0.0.0.0:3000\"";
+    assert!(
+        warned(&format!("{listen}\nallow_plain_http = true")).starts_with("listen: other machines reach")
+    );
+    assert_eq!(warned(&format!("{listen}\n[tls]\ncertificate = \"a\"\nkey = \"b\"")), "");
+    let admin = "admin = \"[::]:3001\"\nallow_plain_http = true";
+    assert!(warned(admin).contains("/metrics has no access control"));
+    assert_eq!(warned("allow_plain_http = true"), "", "nobody else comes in");
+}
+
+#[test]
+fn a_certificate_is_named_with_its_key() {
+    let config = parse(&with_top("[tls]\ncertificate = \"tls/a.pem\"\nkey = \"/run/a.key\"")).unwrap();
+    let tls = config.tls.unwrap();
+    assert_eq!(tls.certificate, Path::new("/etc/landline/tls/a.pem"));
+    assert_eq!(tls.key, Path::new("/run/a.key"));
+    for (lines, words) in [
+        ("[tls]\ncertificate = \"a\"", "missing field `key`"),
+        ("[tls]\nkey = \"a\"", "missing field `certificate`"),
+        ("[tls]\ncertificate = \"a\"\nkey = \"b\"\nkeys = \"c\"", "unknown field `keys`"),
+        ("tls = \"a\"", "the table [tls]"),
+    ] {
+        let shown = parse(&with_top(lines)).unwrap_err().to_string();
+        assert!(shown.contains(words), "{shown}");
+    }
 }
 
 #[test]

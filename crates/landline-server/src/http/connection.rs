@@ -179,6 +179,15 @@ fn timed_out(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, why)
 }
 
+impl<T> Held<T> {
+    /// The first byte that the peer sends, which stays to be read; `None` where it leaves without any.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut first = [0; 1];
+        let count = self.stream.peek(&mut first).await?;
+        Ok(first.first().copied().filter(|_| count > 0))
+    }
+}
+
 impl<T: Unpin, S: AsyncRead + Unpin> AsyncRead for Held<T, S> {
     fn poll_read(
         mut self: Pin<&mut Self>,

@@ -22,9 +22,11 @@ use super::accept::{Acceptor, OutOfDescriptors};
 use super::client_address::TrustedProxies;
 use super::connection::{self, Ends, Held};
 use super::crowd::{Crowd, Entered, Place};
+use super::handshake::handshake;
 use super::shed::Shedding;
 use crate::limits::{LEAVE_TIME, PLACE_WAIT};
 use crate::telemetry::{Metrics, Shed};
+use crate::tls::Tls;
 
 /// The bounds of one listener.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct ServeLimits {
     pub header_timeout: Duration,
     /// How long a connection is kept on which nothing comes.
     pub idle_timeout: Duration,
+    /// How long the handshake of TLS may take, where there is one.
+    pub handshake_timeout: Duration,
     /// How long a client may take nothing of what is sent to it.
     pub write_timeout: Duration,
     /// How long a shutdown waits for what is under way.
@@ -47,11 +51,13 @@ pub struct ServeLimits {
 
 /// Serves a router on a listener until `shutdown`, and returns when its last request is done.
 ///
-/// Every task is spawned on `tasks`. `metrics`, where given, counts the connections, those that are shed as well.
+/// Every task is spawned on `tasks`. With `tls`, TLS is spoken and nothing else. `metrics`, where given, counts the
+/// connections, those that are shed as well, and the handshakes.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ServeLimits,
+    tls: Option<Tls>,
     metrics: Option<Arc<Metrics>>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
@@ -74,7 +80,22 @@ pub async fn serve(
         let place = Arc::new(place);
         let stream = Held::new(stream, (slot, counted, Arc::clone(&place)), limits.write_timeout);
         let (router, limits, ends) = (router.clone(), limits.clone(), ends.clone());
+        let Some(tls) = &tls else {
+            tasks.spawn(running.track_future(async move {
+                connection::run(stream, peer, place, router, &limits, ends).await;
+            }));
+            continue;
+        };
+        let (server, metrics) = (tls.current(), metrics.clone());
         tasks.spawn(running.track_future(async move {
+            let handshake = handshake(stream, server, limits.handshake_timeout, metrics.as_deref());
+            let stream = tokio::select! {
+                stream = handshake => stream,
+                // Until it is done, it holds nothing that was accepted.
+                () = ends.drain.cancelled() => None,
+                () = place.leave.cancelled() => None,
+            };
+            let Some(stream) = stream else { return };
             connection::run(stream, peer, place, router, &limits, ends).await;
         }));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use landline_core::Entropy;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ mod connections;
 mod crowds;
 mod draining;
 mod framing;
+mod tls;
 
 /// Longer than anything takes, shorter than a person's patience.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,6 +57,7 @@ fn limits() -> ServeLimits {
         trusted_proxies: TrustedProxies::default(),
         header_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_secs(5),
+        handshake_timeout: Duration::from_secs(5),
         write_timeout: Duration::from_secs(5),
         drain: Duration::from_secs(5),
     }
@@ -67,15 +69,23 @@ impl Server {
     }
 
     async fn start_with(router: Router, limits: ServeLimits) -> Self {
+        Self::start_over(router, limits, None, Arc::default()).await
+    }
+
+    async fn start_over(
+        router: Router,
+        limits: ServeLimits,
+        tls: Option<crate::tls::Tls>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (metrics, shutdown, tasks) =
-            (Arc::<Metrics>::default(), CancellationToken::new(), TaskTracker::new());
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let entropy = Arc::new(Counting(1.into()));
         let observed = Observed { entropy, metrics: Arc::clone(&metrics), audit: Audit::nowhere() };
         let router = with_layers(router, observed);
         let serving =
-            serve(listener, router, limits, Some(Arc::clone(&metrics)), shutdown.clone(), tasks.clone());
+            serve(listener, router, limits, tls, Some(Arc::clone(&metrics)), shutdown.clone(), tasks.clone());
         tasks.spawn(serving);
         Self { address, metrics, shutdown, tasks }
     }
@@ -113,11 +123,11 @@ impl Server {
 }
 
 /// A bare connection.
-struct Client {
-    stream: TcpStream,
+struct Client<S = TcpStream> {
+    stream: S,
 }
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn send(&mut self, bytes: &str) {
         self.stream.write_all(bytes.as_bytes()).await.unwrap();
     }

@@ -3,12 +3,13 @@
 //! Invariant: the number of series is bounded. Labels come from enums, from route templates (never from paths, which
 //! hold ids and secrets) and from status codes.
 //!
-//! Where to look: what is told apart (`labels`), files (`files`), everything else here.
+//! Where to look: what is told apart (`labels`), files (`files`), TLS (`tls`), everything else here.
 //!
 //! Not here: the page that shows them (`admin_api`).
 
 mod files;
 mod labels;
+mod tls;
 
 use std::fmt;
 use std::time::Duration;
@@ -22,13 +23,14 @@ use prometheus_client::registry::{Registry, Unit};
 
 use self::files::FileMetrics;
 pub use self::labels::{
-    ActivityOrigin, AdminChange, BotRefused, DeliveryOutcome, FileRefused, KeysFetched, OutboxEvent, Shed,
-    SocketClosed, StreamedAnswerEnd, TokenWay,
+    ActivityOrigin, AdminChange, BotRefused, CertificateReload, DeliveryOutcome, FileRefused, KeysFetched,
+    OutboxEvent, Shed, SocketClosed, StreamedAnswerEnd, TlsHandshake, TokenWay,
 };
 use self::labels::{
     AnswerEndLabels, BotRefusedLabels, ChangeLabels, ClosedLabels, KeysFetchedLabels, OriginLabels,
     OutboxLabels, OutcomeLabels, RequestLabels, RouteLabels, ShedLabels, TokenLabels,
 };
+use self::tls::TlsMetrics;
 use super::process::ProcessCollector;
 
 /// From half a millisecond to half a minute: appends sit at the low end, waiting for a bot at the high one.
@@ -65,6 +67,7 @@ pub struct Metrics {
     admin_changes: Family<ChangeLabels, Counter>,
     audit_lost: Counter,
     files: FileMetrics,
+    tls: TlsMetrics,
 }
 
 impl Default for Metrics {
@@ -107,6 +110,7 @@ impl Metrics {
             admin_changes: Family::default(),
             audit_lost: Counter::default(),
             files: FileMetrics::default(),
+            tls: TlsMetrics::default(),
         };
         metrics.register();
         metrics
@@ -193,6 +197,7 @@ impl Metrics {
             self.audit_lost.clone(),
         );
         self.files.register(registry);
+        self.tls.register(registry);
     }
 
     /// A request was answered. The route is the template, or `unmatched`.

@@ -36,6 +36,7 @@ impl OnDisk {
             entropy: Arc::new(SystemEntropy),
             make_identity_key: Arc::new(RsaKey::generate),
             extra_routes: Default::default(),
+            reload: Arc::default(),
             shutdown: shutdown.clone(),
         };
         let running = app::start(options).await?;

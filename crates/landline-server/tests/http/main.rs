@@ -44,6 +44,7 @@ mod stop;
 mod storm;
 mod stream;
 mod stream_bounds;
+mod tls;
 mod tokens;
 mod trusted_issuers;
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::{ActivitySet, CallError};
+use crate::wire::{Trust, Wire};
 
 /// A handshake that took longer is given up.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -20,7 +20,7 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// An open stream.
 #[derive(Debug)]
 pub struct Stream {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Wire>,
 }
 
 /// What came over a stream.
@@ -39,22 +39,30 @@ impl Stream {
     /// # Errors
     /// [`CallError::Answered`] when the server refused before the upgrade.
     pub async fn open(url: &str) -> Result<Self, CallError> {
-        match timeout(HANDSHAKE_TIMEOUT, Self::connect(url)).await {
+        Self::open_trusting(url, &Trust::default()).await
+    }
+
+    /// The same with TLS, where that is what the trust is for; then the scheme has to be `wss`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_trusting(url: &str, trust: &Trust) -> Result<Self, CallError> {
+        match timeout(HANDSHAKE_TIMEOUT, Box::pin(Self::connect(url, trust))).await {
             Ok(result) => result,
             Err(_) => Err(CallError::Unknown(format!("no handshake within {HANDSHAKE_TIMEOUT:?}"))),
         }
     }
 
-    async fn connect(url: &str) -> Result<Self, CallError> {
-        let authority = url
-            .strip_prefix("ws://")
-            .and_then(|rest| rest.split('/').next())
-            .ok_or_else(|| CallError::Malformed(format!("no ws:// address: {url}")))?;
+    async fn connect(url: &str, trust: &Trust) -> Result<Self, CallError> {
+        let scheme = trust.stream_scheme();
+        let address = url
+            .strip_prefix(scheme)
+            .and_then(|rest| rest.split('/').next()?.parse().ok())
+            .ok_or_else(|| CallError::Malformed(format!("no {scheme} address: {url}")))?;
         let not_sent = |error: std::io::Error| CallError::NotSent(error.to_string());
-        let tcp = TcpStream::connect(authority).await.map_err(not_sent)?;
-        tcp.set_nodelay(true).map_err(not_sent)?;
+        let wire = trust.connect(address).await.map_err(not_sent)?;
         let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
-        match client_async_with_config(url, tcp, Some(config)).await {
+        match client_async_with_config(url, wire, Some(config)).await {
             Ok((socket, _)) => Ok(Self { socket }),
             Err(Error::Http(answer)) => {
                 let status = answer.status().as_u16();

@@ -10,6 +10,7 @@ use landline_server::app::{Engines, StartOptions, start_with};
 use landline_server::config::Config;
 use landline_store_embedded::{EmbeddedOptions, EmbeddedStore};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Disk, Lasting, TestServer, keys};
@@ -41,6 +42,8 @@ pub struct Builder {
     config: Config,
     http_bot: bool,
     embedded: bool,
+    /// Tells the server to read its certificate again.
+    pub(super) reload: Arc<Notify>,
     seed: u64,
 }
 
@@ -65,7 +68,7 @@ impl Default for Builder {
             "#
         );
         let config = Config::parse(&text, Path::new(""), &|_| None).expect("the configuration of the tests");
-        Self { config, http_bot: false, embedded: false, seed: 1 }
+        Self { config, http_bot: false, embedded: false, reload: Arc::default(), seed: 1 }
     }
 }
 
@@ -136,6 +139,7 @@ impl Builder {
             entropy: Arc::new(SeededEntropy::new(self.seed)),
             make_identity_key: keys::maker(self.seed),
             extra_routes: Default::default(),
+            reload: Arc::clone(&self.reload),
             shutdown: shutdown.clone(),
         };
         let running = start_with(options, engines).await.expect("a server");

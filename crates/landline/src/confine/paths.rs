@@ -76,6 +76,9 @@ impl Paths {
             let Some(listed) = environment(name) else { continue };
             std::env::split_paths(&listed).for_each(|path| paths.read_wherever_it_is(&path));
         }
+        if let Some(tls) = &config.tls {
+            [&tls.certificate, &tls.key].into_iter().for_each(|path| paths.read_wherever_it_is(path));
+        }
         match &config.files {
             FilesAt::Folder(folder) => paths.written.push(folder.clone()),
             FilesAt::Bucket(_) => {
@@ -100,9 +103,10 @@ impl Paths {
             return;
         }
         let folders = [path, &target].into_iter().filter_map(Path::parent);
-        // Not all there is: a file that stands there is not replaced by another program.
+        // Not all there is, where it stands at the top: there it is the file alone, and another one takes a restart.
         let folders = folders.filter(|folder| !folder.as_os_str().is_empty() && *folder != Path::new("/"));
         self.read.extend(folders.map(Path::to_owned));
+        self.read.push(target);
     }
 
     /// For a log line.
@@ -126,6 +130,8 @@ mod tests {
             data: Some(data.to_owned()),
             public_url: None,
             connector_url: None,
+            tls: None,
+            allow_plain_http: false,
             sandbox: landline_server::config::Sandbox::default(),
             audit_log: None,
         };

@@ -14,4 +14,5 @@ mod process;
 mod serve;
 mod sockets;
 mod stub;
+mod tls;
 mod unhappy;

@@ -5,7 +5,7 @@ use axum::routing::get;
 
 use super::*;
 
-fn router() -> Router {
+pub(super) fn router() -> Router {
     Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/peer", get(|Extension(Peer(peer)): Extension<Peer>| async move { peer.to_string() }))

@@ -14,7 +14,7 @@ fn router() -> Router {
 }
 
 /// Becomes another protocol, which echoes one byte and then waits for the end.
-async fn upgrade(request: Request) -> axum::response::Response {
+pub(super) async fn upgrade(request: Request) -> axum::response::Response {
     let tasks = TaskTracker::new();
     tasks.spawn(async move {
         let upgraded = hyper::upgrade::on(request).await.unwrap();
@@ -31,7 +31,8 @@ async fn upgrade(request: Request) -> axum::response::Response {
     answer.body(axum::body::Body::empty()).unwrap()
 }
 
-const UPGRADE: &str = "GET /upgrade HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+pub(super) const UPGRADE: &str =
+    "GET /upgrade HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
 
 /// An upgraded connection that was seen to work.
 async fn upgraded(server: &Server) -> Client {

@@ -266,3 +266,37 @@ pub(super) struct FileRefusedLabels {
 pub(super) struct ShedLabels {
     pub(super) reason: Shed,
 }
+
+/// How the handshake of TLS on a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum TlsHandshake {
+    /// The connection is served.
+    Done,
+    /// Client and server have nothing in common, or what came is no TLS.
+    Failed,
+    /// It was not done in time.
+    TimedOut,
+    /// The client spoke plain HTTP, and was told so.
+    PlainHttp,
+    /// The client left before it was done.
+    Left,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct HandshakeLabels {
+    pub(super) outcome: TlsHandshake,
+}
+
+/// What came of a certificate that was found to be another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum CertificateReload {
+    /// It is in use.
+    Good,
+    /// It cannot be used, and the old one goes on.
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ReloadLabels {
+    pub(super) outcome: CertificateReload,
+}

@@ -32,6 +32,10 @@ fn events_are_counted_under_their_names() {
     metrics.file_refused(FileRefused::SiteQuota);
     metrics.files_swept(5);
     metrics.file_bytes_held(260);
+    metrics.handshake_ended(TlsHandshake::TimedOut);
+    metrics.certificate_reloaded(CertificateReload::Failed);
+    assert!(!metrics.render().unwrap().contains("expiry_timestamp_seconds "), "no certificate, no end");
+    metrics.certificate_ends(landline_protocol::Timestamp::from_millis(1_800_000_000_500));
 
     let page = metrics.render().unwrap();
     assert_line(&page, r#"landline_requests_total{route="/v3/directline/conversations",status="201"} 1"#);
@@ -58,6 +62,9 @@ fn events_are_counted_under_their_names() {
     assert_line(&page, r#"landline_files_refused_total{reason="SiteQuota"} 1"#);
     assert_line(&page, "landline_files_swept_total 5");
     assert_line(&page, "landline_files_held_bytes 260");
+    assert_line(&page, r#"landline_tls_handshakes_total{outcome="TimedOut"} 1"#);
+    assert_line(&page, r#"landline_tls_certificate_reloads_total{outcome="Failed"} 1"#);
+    assert_line(&page, "landline_tls_certificate_expiry_timestamp_seconds 1800000000");
     assert_line(&page, "# EOF");
 }
 

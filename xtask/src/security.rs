@@ -1,4 +1,5 @@
-//! The table of `docs/security.md`: every row is there, and every test that it names exists.
+//! The table of `docs/security.md`: every row is there, every test that it names exists, and every test that is called after
+//! a row is named by it.
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +10,9 @@ use crate::run::root;
 
 /// The table, from the root of the repository.
 const TABLE: &str = "docs/security.md";
+
+/// Where tests are called after rows.
+const TESTS: &str = "crates/landline-server/tests/http/security";
 
 /// Rows are numbered from one to this.
 const ROWS: usize = 86;
@@ -25,6 +29,7 @@ pub(crate) fn check() -> Result<()> {
     for row in &rows {
         complaints.extend(complaints_of(row, &root()));
     }
+    complaints.extend(unnamed(&rows, &root())?);
     if !complaints.is_empty() {
         bail!("{TABLE}:\n  {}", complaints.join("\n  "));
     }
@@ -71,6 +76,26 @@ fn complaints_of(row: &Row<'_>, root: &Path) -> Vec<String> {
         complaints.push(format!("{}: names no test as `path/to/file.rs::test_name`", row.name));
     }
     complaints
+}
+
+/// The tests that are called after a row, and that the row does not name.
+fn unnamed(rows: &[Row<'_>], root: &Path) -> Result<Vec<String>> {
+    let mut complaints = Vec::new();
+    for entry in fs::read_dir(root.join(TESTS)).with_context(|| format!("cannot list {TESTS}"))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|end| end != "rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        for name in text.split("fn s").skip(1).filter_map(|rest| rest.split('(').next()) {
+            let number = name.split('_').next().unwrap_or_default();
+            let row = rows.iter().find(|row| row.name == format!("S{number}"));
+            if row.is_some_and(|row| !row.shown_by.contains(&format!("::s{name}`"))) {
+                complaints.push(format!("S{number}: does not name its test s{name}"));
+            }
+        }
+    }
+    Ok(complaints)
 }
 
 /// Why there is no such test; nothing where there is one.
@@ -123,5 +148,19 @@ mod tests {
         ] {
             assert!(!complaints(|n| if n == 7 { wrong.clone() } else { row(n) }).is_empty(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_test_that_its_row_does_not_name_is_complained_about() {
+        let named = |name: &str| {
+            let text: Vec<String> = (1..=ROWS)
+                .map(|n| if n == 1 { format!("| S01 | a | b | `x/y.rs::{name}` |") } else { row(n) })
+                .collect();
+            let (text, mut complaints) = (text.join("\n"), Vec::new());
+            let complaints = unnamed(&rows(&text, &mut complaints), &root()).unwrap();
+            complaints.iter().any(|complaint| complaint.starts_with("S01"))
+        };
+        assert!(!named("s01_without_a_credential_no_door_opens"));
+        assert!(named("s01_without_a_credential"));
     }
 }

@@ -80,10 +80,10 @@ impl From<ReadError> for SendError {
 /// Activity types that only the service sends.
 const NOT_FOR_CLIENTS: [&str; 2] = ["conversationUpdate", "contactRelationUpdate"];
 
-/// Whether it is one of them for a bot, too: SDKs ignore case, and what stands behind a slash.
-fn is_not_for_clients(kind: &str) -> bool {
+/// Which of them it is for a bot: SDKs ignore case, and what stands behind a slash.
+fn not_for_clients(kind: &str) -> Option<&'static str> {
     let kind = kind.split('/').next().unwrap_or_default().trim();
-    NOT_FOR_CLIENTS.iter().any(|known| known.eq_ignore_ascii_case(kind))
+    NOT_FOR_CLIENTS.into_iter().find(|known| known.eq_ignore_ascii_case(kind))
 }
 
 impl Conversations {
@@ -117,8 +117,8 @@ impl Conversations {
         let topic = self.topic(&send.conversation).await?;
         let facts = topic.door().facts();
         let kind = send.activity.kind().ok_or(SendError::Missing("type"))?;
-        if is_not_for_clients(&kind) {
-            return Err(SendError::NotAllowed(format!("clients may not send activities of type {kind}")));
+        if let Some(known) = not_for_clients(&kind) {
+            return Err(SendError::NotAllowed(format!("clients may not send activities of type {known}")));
         }
         let user = sender(&send, facts.bot.as_str())?;
         // Whatever refuses the send comes before the first thing that is logged for it.

@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 
 use crate::json_scan::{self, JsonError};
 
+/// How much of the name of a property an error repeats: an answer is no echo.
+const SHOWN_NAME_CHARS: usize = 64;
+
 /// The properties of an object in the order in which they came, each value as its own JSON text.
 ///
 /// So numbers keep their spelling, nested objects their order, and nothing that we do not know is lost.
@@ -34,7 +37,7 @@ impl RawObject {
         }
         let read: Self = serde_json::from_str(raw.get()).map_err(|e| JsonError::Syntax(e.to_string()))?;
         match read.first_duplicate() {
-            Some(name) => Err(JsonError::Duplicate(name)),
+            Some(name) => Err(JsonError::Duplicate(name.chars().take(SHOWN_NAME_CHARS).collect())),
             None => Ok(read),
         }
     }

@@ -91,9 +91,12 @@ async fn s52_json_that_costs_more_than_it_weighs_is_refused_or_kept_as_it_is() {
         r#"{"type":"message","type":"message"}"#,
         r#"{"type":"message","text":"a","t\u0065xt":"b"}"#,
     ];
+    let long = "n".repeat(100_000);
+    let twice = format!("{{\"type\":\"message\",\"{long}\":1,\"{long}\":2}}");
+    let none = none.into_iter().chain([&*twice]);
     for (method, path, credential) in readers(&world) {
         let mut line = Line::open(address).await;
-        for body in deep.iter().map(String::as_str).chain(none) {
+        for body in deep.iter().map(String::as_str).chain(none.clone()) {
             line.write(&ask(method, &path, credential.as_ref()).json(body).bytes()).await;
             let answer = line.answer(method).await;
             // An attachment is no activity: what stands beside its properties is not looked into.

@@ -197,13 +197,14 @@ async fn s23_no_client_speaks_as_the_bot_or_for_the_service() {
         "conversationUpdate",
         "ConversationUpdate",
         "CONVERSATIONUPDATE",
-        "conversationUpdate/x",
+        &format!("conversationUpdate/{}", "x".repeat(10_000)),
         "contactRelationUpdate",
         "ContactRelationUpdate",
     ] {
         let ask = Ask::post(ann.path("/activities")).bearer(&ann.token);
         let body = json!({"type": kind, "membersAdded": [{"id": "eve"}]}).to_string();
-        ask.json(body).send(server.address).await.refused(400, "BadArgument");
+        let refused = ask.json(body).send(server.address).await.refused(400, "BadArgument");
+        assert!(refused.body.len() < 1000, "the answer is no echo: {} bytes", refused.body.len());
     }
     let body = r#"{"type":"message","Type":"conversationUpdate","TYPE":"invoke","text":"x"}"#;
     let (kept, at_the_bot) = said(server, ann, body).await;

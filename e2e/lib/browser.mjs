@@ -19,12 +19,12 @@ export const launchBrowser = () => engine.launch({
 });
 
 export class ChatPage {
-  /** Opens `url` in a profile of its own. `name` is the prefix of its screenshots. */
-  static async open(browser, url, name) {
+  /** Opens `url` in a profile of its own. `name` is the prefix of its screenshots, `profile` more of what Playwright calls a context. */
+  static async open(browser, url, name, profile = {}) {
     const chat = new ChatPage();
     chat.name = name;
     chat.problems = [];
-    chat.context = await browser.newContext({ viewport: { width: 900, height: 900 } });
+    chat.context = await browser.newContext({ viewport: { width: 900, height: 900 }, ...profile });
     chat.page = await chat.context.newPage();
     chat.page.setDefaultTimeout(20_000);
     chat.page.on('pageerror', error => chat.problems.push(`uncaught: ${error}`));

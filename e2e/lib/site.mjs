@@ -12,14 +12,16 @@ const files = {
   '/webchat.js': ['text/javascript; charset=utf-8', 'node_modules/botframework-webchat/dist/webchat-es5.js']
 };
 
-/** Gives `{ origin, close }`. `user` is whom the page's visitor is taken for. */
-export async function startSite(server, user) {
+/**
+ * Gives `{ origin, close }`. `user` is whom the page's visitor is taken for; `issue` gets them a token, for an existing
+ * conversation where one is named.
+ */
+export async function startSite(server, user, issue = conversationId => generateToken(server, { user, ...(conversationId && { conversationId }) })) {
   const http = createServer(async (request, response) => {
     const url = new URL(request.url, 'http://site');
     try {
       if (request.method === 'POST' && url.pathname === '/token') {
-        const conversationId = url.searchParams.get('conversationId');
-        const answer = await generateToken(server, { user, ...(conversationId && { conversationId }) });
+        const answer = await issue(url.searchParams.get('conversationId'));
         return response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(answer));
       }
       const file = files[url.pathname];

@@ -49,7 +49,7 @@ fn a_restart_refuses_nobody_when_systemd_keeps_the_socket() {
 }
 
 #[test]
-fn out_of_descriptors_it_waits_and_recovers() {
+fn out_of_descriptors_whoever_says_nothing_makes_room() {
     let folder = tempfile::tempdir().unwrap();
     let start = format!(
         "ulimit -n 128; exec {} serve --bot http://127.0.0.1:9/ --data {} --listen 127.0.0.1:0 --admin 127.0.0.1:0",
@@ -62,13 +62,13 @@ fn out_of_descriptors_it_waits_and_recovers() {
     running.wait_for("-H \"authorization");
     let address = running.public();
 
-    let mut first = TcpStream::connect(address).unwrap();
     let flood: Vec<_> = (0..200).map(|_| TcpStream::connect(address).unwrap()).collect();
-    send(&mut first, "GET", "/", "", "");
-    assert_eq!(answer(&mut first).0, 404, "connections that are open go on");
+    for _ in 0..3 {
+        assert_eq!(get(address, "/").0, 404, "who comes with a request is served meanwhile");
+    }
     drop(flood);
 
-    assert_eq!(get(address, "/").0, 404, "and new ones are served again");
+    assert_eq!(get(address, "/").0, 404, "and afterwards");
     running.signal(Signal::TERM);
     let ended = running.ended();
     assert_eq!(ended.code, Some(0));

@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command line tool talks to whoever runs it")]
 
+mod attacks;
 mod blobs;
 mod dependencies;
 mod direction;
@@ -37,7 +38,8 @@ enum Chore {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Everything that must be green: `check`, then `deny`, then `e2e`, then `blobs`, then a short `crash`.
+    /// Everything that must be green: `check`, then `deny`, then `e2e`, then `blobs`, then a short
+    /// attack and a short `crash`.
     Test,
     /// Format, lints, documentation, direction of dependencies, table of attacks, Rust tests.
     Check,
@@ -73,6 +75,18 @@ enum Chore {
         #[arg(long, value_name = "DIR")]
         advisory_db: PathBuf,
     },
+    /// What `docs/security.md` says, tried: its rows over HTTP, smuggling through nginx and HAProxy, slow attackers; installs
+    /// the proxies as needed.
+    Security,
+    /// Thousands of slow attackers of each kind against a release build, beside honest clients who must not notice.
+    Attack {
+        /// How many of each kind.
+        #[arg(long, default_value_t = 5000)]
+        attackers: u32,
+        /// Further arguments, such as `--honest 100`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
     /// Measure a release build; arguments behind `--` go to the bench (default: `all`).
     Bench {
         /// Such as `accept` or `idle`.
@@ -102,6 +116,7 @@ fn run(chore: Chore) -> Result<()> {
             supply::deny()?;
             e2e()?;
             blobs::run()?;
+            attacks::short()?;
             crash(CRASH_CYCLES_IN_TEST, Cargo::Dev, &[])
         }
         Chore::Check => check(),
@@ -113,6 +128,8 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Audit { db } => supply::audit(&db),
         Chore::Sbom => supply::sbom(),
         Chore::Release { advisory_db } => supply::release(&advisory_db),
+        Chore::Security => attacks::security(),
+        Chore::Attack { attackers, arguments } => attacks::attack(attackers, &arguments),
         Chore::Bench { arguments } => bench(&arguments),
     }
 }

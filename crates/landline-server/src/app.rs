@@ -213,6 +213,7 @@ async fn assemble(
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
         metrics: Arc::clone(&metrics),
+        addresses: Arc::clone(&config.outbound.addresses),
     });
     let bots = match engines.bots {
         Some(bots) => bots,
@@ -402,7 +403,12 @@ async fn http_to_bots(
     keys: Arc<IdentityHolder>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<HyperBotTransport>> {
-    if directory.snapshot().bots.values().any(|bot| bot.endpoint.scheme() == "https") {
+    if directory
+        .snapshot()
+        .bots
+        .values()
+        .any(|bot| bot.endpoint.scheme() == "https" && bot.ca_certificates.is_none())
+    {
         connector.load_roots().await.context("cannot prepare to reach bots")?;
     }
     let keys: CurrentKeys = Arc::new(move || keys.current());

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use authorization::CurrentKeys;
 pub use connector::Connector;
+pub(crate) use endpoint::check_shape;
 pub use endpoint::{EndpointError, check_endpoint};
 
 use crate::directory::Directory;
@@ -107,7 +108,7 @@ impl BotTransport for HyperBotTransport {
             };
             let target = shared
                 .targets
-                .at(&bot.name, &bot.endpoint)
+                .at(&bot)
                 .map_err(|why| BotFailure::NotReached(format!("bot {}: {why}", bot.name)))?;
             let shown = shared
                 .authorization

@@ -14,6 +14,7 @@ mod example;
 mod file;
 mod files;
 mod limits_table;
+mod outbound;
 mod plain_http;
 mod resolve;
 mod sandbox;
@@ -35,7 +36,7 @@ use ipnet::IpNet;
 use landline_auth::{BotCredential, SiteSecret};
 use landline_core::DeliveryMode;
 use landline_core::files::FileLife;
-use landline_outbound::{AddressPolicy, Trust};
+use landline_outbound::{AddressPolicy, Authorities, Trust};
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
@@ -121,6 +122,8 @@ pub struct BotConfig {
     pub second_credential: Option<BotCredential>,
     /// Where the tokens come from that it is shown, if it trusts only somebody else's keys. Only with an app id.
     pub outgoing: Option<Arc<OutgoingCredentials>>,
+    /// Whose certificates it may show; `None`: those that are trusted anyway. Only with an `https` endpoint.
+    pub ca_certificates: Option<Authorities>,
 }
 
 /// Somebody else whose tokens are believed, such as Microsoft Entra ID.
@@ -134,6 +137,8 @@ pub struct TrustedIssuer {
     pub keys: KeysAt,
     /// The bots that it vouches for; at least one. `None`: every bot that has an app id.
     pub bots: Option<Vec<BotName>>,
+    /// Whose certificates may be shown where the keys are; `None`: those that are trusted anyway.
+    pub ca_certificates: Option<Authorities>,
 }
 
 /// Where somebody's keys are fetched.

@@ -24,6 +24,7 @@ use std::time::Duration;
 use landline_auth::{DatedSecrets, STREAM_TICKET_TTL, SecretDigest, SiteSecret};
 use landline_core::files::FileLife;
 use landline_core::{BotDirectory, BotProfile, DeliveryMode};
+use landline_outbound::Authorities;
 use landline_protocol::{BotName, SiteName, Timestamp};
 use url::Url;
 
@@ -98,6 +99,8 @@ pub struct Bot {
     pub credentials: DatedSecrets,
     /// Where the tokens come from that it is shown, if it trusts only somebody else's keys.
     pub outgoing: Option<Arc<OutgoingCredentials>>,
+    /// Whose certificates it may show; `None`: those that are trusted anyway.
+    pub ca_certificates: Option<Authorities>,
     /// The digest of the unguessable segment, for a bot without app id.
     pub capability: Option<SecretDigest>,
     /// The base of the Connector API that it is told, with a slash at its end. Holds the capability, where there is one.

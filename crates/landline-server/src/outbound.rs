@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::Full;
+use landline_outbound::Authorities;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -83,12 +84,17 @@ impl Outbound {
         Self { connector }
     }
 
-    /// `GET`.
+    /// `GET`. Where there are authorities, whoever answers has a certificate of theirs.
     ///
     /// # Errors
     /// [`OutboundError`]; also when the status is not 2xx.
-    pub async fn get(&self, url: &Url, deadline: Instant) -> Result<OutboundAnswer, OutboundError> {
-        self.request(Method::GET, url, None, deadline).await
+    pub async fn get(
+        &self,
+        url: &Url,
+        only: Option<&Authorities>,
+        deadline: Instant,
+    ) -> Result<OutboundAnswer, OutboundError> {
+        self.request(Method::GET, Endpoint::new(url)?.with_only(only.cloned()), None, deadline).await
     }
 
     /// `POST` of a form.
@@ -102,17 +108,16 @@ impl Outbound {
         deadline: Instant,
     ) -> Result<OutboundAnswer, OutboundError> {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.request(Method::POST, url, Some(Bytes::from(form)), deadline).await
+        self.request(Method::POST, Endpoint::new(url)?, Some(Bytes::from(form)), deadline).await
     }
 
     async fn request(
         &self,
         method: Method,
-        url: &Url,
+        endpoint: Endpoint,
         form: Option<Bytes>,
         deadline: Instant,
     ) -> Result<OutboundAnswer, OutboundError> {
-        let endpoint = Endpoint::new(url)?;
         let mut line =
             connect(&endpoint, &self.connector, deadline).await.map_err(OutboundError::NotReached)?;
         let request = to_http(method, endpoint, form);

@@ -54,3 +54,6 @@ pub(crate) const CLOUD_ERROR_BYTES: usize = 200;
 
 /// The largest note that says whose a place in a cloud is; ours are a quarter of it.
 pub(crate) const CLOUD_OWNER_BYTES: u64 = 1024;
+
+/// The largest answer of a cloud that is no blob, in bytes: a page of a thousand blobs has some hundred KiB.
+pub(crate) const CLOUD_TEXT_BYTES: usize = 8 * 1024 * 1024;

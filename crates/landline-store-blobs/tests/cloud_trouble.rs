@@ -180,6 +180,49 @@ async fn a_place_that_the_operator_does_not_allow_is_not_asked() {
     }
 }
 
+/// A server that answers everybody with this, and then for ever with that; how much it got rid of at the most.
+async fn pouring(head: &'static str, piece: &'static str) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, most) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
+    let poured = Arc::clone(&most);
+    tokio::spawn(async move {
+        while let Ok((mut line, _)) = listener.accept().await {
+            let most = Arc::clone(&poured);
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                drop(line.read(&mut request).await);
+                drop(line.write_all(head.as_bytes()).await);
+                let mut written = 0;
+                while written < 64 << 20 && line.write_all(piece.as_bytes()).await.is_ok() {
+                    written += piece.len();
+                    most.fetch_max(written, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    (address, most)
+}
+
+/// Lists and errors are held in memory as a whole, so they end somewhere; so does a head.
+#[tokio::test]
+async fn s68_an_answer_without_end_is_cut_off() {
+    let piece = "x".repeat(64 * 1024).leak();
+    for (head, piece) in [
+        ("HTTP/1.1 200 OK\r\n\r\n", &*piece),
+        ("HTTP/1.1 404 No\r\n\r\n", piece),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 67108864\r\n\r\n", piece),
+        ("HTTP/1.1 200 OK\r\n", "x-header: and more of it\r\n"),
+        ("HTTP/1.1 200 OK\r\nx: ", piece),
+    ] {
+        let (address, most) = pouring(head, piece).await;
+        let one = "0123456789ABCDEFGHIJKL".parse().unwrap();
+        let listed = open(&address, true).list(Some(&one)).try_collect::<Vec<_>>();
+        let outcome = tokio::time::timeout(std::time::Duration::from_secs(120), listed).await.unwrap();
+        assert!(outcome.is_err(), "{head:?}");
+        assert!(most.load(Ordering::Relaxed) < 40 << 20, "{head:?}: {most:?}");
+    }
+}
+
 /// Time goes by itself while everybody waits.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer() {

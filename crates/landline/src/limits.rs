@@ -34,3 +34,7 @@ pub(crate) const BANNER_LINES: usize = 10;
 
 /// How many connections wait in the kernel until they are accepted; it may take fewer (`net.core.somaxconn`).
 pub(crate) const LISTEN_QUEUE: i32 = 4096;
+
+/// The largest file of certificate authorities that is sent to the server, in bytes: five of them. The admin API takes
+/// bodies of 16 KiB.
+pub(crate) const CERTIFICATES_BYTES: u64 = 12 * 1024;

@@ -156,6 +156,7 @@ fn change(body: &mut Fields) -> Result<BotChange, ApiError> {
         issuer: body.text("issuer", fields::issuer)?.nullable(),
         delivery: body.text("delivery", fields::delivery)?.nullable().map(Option::unwrap_or_default),
         outgoing,
+        ca_certificates: body.text("caCertificates", fields::authorities)?.nullable(),
     })
 }
 
@@ -181,6 +182,9 @@ fn show(bot: &Bot, admin: &Admin) -> Value {
     }
     if let Some(outgoing) = &bot.outgoing {
         shown["outgoing"] = json!({ "tokenUrl": outgoing.token_url.as_str(), "scope": outgoing.scope });
+    }
+    if let Some(authorities) = &bot.ca_certificates {
+        shown["caCertificates"] = authorities.pem().into();
     }
     shown
 }

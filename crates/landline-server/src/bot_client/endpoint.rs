@@ -2,7 +2,7 @@
 
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Uri};
-use landline_outbound::{AddressPolicy, Refused};
+use landline_outbound::{AddressPolicy, Authorities, Refused};
 use url::Url;
 
 /// Why an address cannot be that of a bot.
@@ -31,8 +31,13 @@ pub enum EndpointError {
 /// # Errors
 /// Says what is wrong with it.
 pub fn check_endpoint(url: &Url, addresses: &AddressPolicy) -> Result<(), EndpointError> {
-    Endpoint::new(url)?;
+    check_shape(url)?;
     Ok(url.host().map_or(Ok(()), |host| addresses.check_host(&host))?)
+}
+
+/// The same without a look at what is connected to.
+pub(crate) fn check_shape(url: &Url) -> Result<(), EndpointError> {
+    Endpoint::new(url).map(drop)
 }
 
 /// What every request to a bot begins with.
@@ -40,6 +45,8 @@ pub fn check_endpoint(url: &Url, addresses: &AddressPolicy) -> Result<(), Endpoi
 pub(crate) struct Endpoint {
     /// Where to connect.
     pub(crate) uri: Uri,
+    /// Whose certificate may be shown there; `None`: one that is trusted anyway.
+    pub(crate) only: Option<Authorities>,
     /// What stands in the request line: path and query.
     pub(crate) target: Uri,
     /// What stands on every request.
@@ -70,7 +77,12 @@ impl Endpoint {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("landline/", env!("CARGO_PKG_VERSION"))));
         let target = target.parse().map_err(|_| EndpointError::NotUsable)?;
-        Ok(Self { uri, target, headers })
+        Ok(Self { uri, only: None, target, headers })
+    }
+
+    /// With certificates of these authorities alone.
+    pub(crate) fn with_only(self, only: Option<Authorities>) -> Self {
+        Self { only, ..self }
     }
 }
 

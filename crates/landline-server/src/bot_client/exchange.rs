@@ -80,8 +80,10 @@ pub(crate) async fn connect(
 ) -> Result<Line, String> {
     let give_up = deadline.min(Instant::now() + BOT_CONNECT_TIMEOUT);
     let connecting = async {
-        let stream =
-            connector.connect(endpoint.uri.clone(), None).await.map_err(|error| error.to_string())?;
+        let stream = connector
+            .connect(endpoint.uri.clone(), endpoint.only.as_ref())
+            .await
+            .map_err(|error| error.to_string())?;
         Line::open(stream).await.map_err(|error| error.to_string())
     };
     timeout_at(give_up, connecting).await.unwrap_or_else(|_| Err("no connection came up in time".into()))

@@ -1,6 +1,6 @@
 //! The endpoints that were called lately, each with its idle connections.
 //!
-//! Invariant: a connection is used only for the address it was made for. A bot that moves gets a new target; the old
+//! Invariant: a connection is used only for the address it was made for, and with the authorities that it was made with. A bot that moves gets a new target; the old
 //! one keeps nothing from then on, and what is under way there goes on to its end.
 //!
 //! Not here: which bots there are (`directory`). There are at most as many targets as bots, once `keep` was called.
@@ -14,7 +14,7 @@ use url::Url;
 
 use super::endpoint::{Endpoint, EndpointError};
 use super::pool::Pool;
-use crate::directory::Snapshot;
+use crate::directory::{Bot, Snapshot};
 
 /// Where a bot is, and the lines to it.
 #[derive(Debug)]
@@ -22,6 +22,13 @@ pub(super) struct Target {
     url: Url,
     pub(super) endpoint: Endpoint,
     pub(super) pool: Pool,
+}
+
+impl Target {
+    /// Whether a line to it is one that this bot would get anew.
+    fn is_of(&self, bot: &Bot) -> bool {
+        self.url == bot.endpoint && self.endpoint.only == bot.ca_certificates
+    }
 }
 
 /// By the name of the bot.
@@ -39,21 +46,22 @@ struct Known {
 }
 
 impl Targets {
-    /// The target of a bot that is at this address now.
+    /// The target of a bot, as it is now.
     ///
     /// # Errors
     /// When the address cannot be used.
-    pub(super) fn at(&self, bot: &BotName, url: &Url) -> Result<Arc<Target>, EndpointError> {
+    pub(super) fn at(&self, bot: &Bot) -> Result<Arc<Target>, EndpointError> {
         let mut known = self.lock();
-        if let Some(target) = known.targets.get(bot).filter(|target| target.url == *url) {
+        if let Some(target) = known.targets.get(&bot.name).filter(|target| target.is_of(bot)) {
             return Ok(Arc::clone(target));
         }
-        let target = Target { url: url.clone(), endpoint: Endpoint::new(url)?, pool: Pool::default() };
+        let endpoint = Endpoint::new(&bot.endpoint)?.with_only(bot.ca_certificates.clone());
+        let target = Target { url: bot.endpoint.clone(), endpoint, pool: Pool::default() };
         if known.closed {
             target.pool.close();
         }
         let target = Arc::new(target);
-        if let Some(moved_away) = known.targets.insert(bot.clone(), Arc::clone(&target)) {
+        if let Some(moved_away) = known.targets.insert(bot.name.clone(), Arc::clone(&target)) {
             moved_away.pool.close();
         }
         Ok(target)
@@ -62,7 +70,7 @@ impl Targets {
     /// Forgets those that are not in the directory any more, and lines that were idle for too long.
     pub(super) fn keep(&self, snapshot: &Snapshot, now: Instant) {
         self.lock().targets.retain(|name, target| {
-            let kept = snapshot.bots.get(name).is_some_and(|bot| bot.endpoint == target.url);
+            let kept = snapshot.bots.get(name).is_some_and(|bot| target.is_of(bot));
             if kept {
                 target.pool.drop_expired(now);
             } else {

@@ -66,6 +66,7 @@ fn snapshot<const COUNT: usize>(bots: [(BotName, &str); COUNT]) -> Snapshot {
             delivery: DeliveryMode::Wait,
             credentials: Default::default(),
             outgoing: None,
+            ca_certificates: None,
             capability: None,
             service_url: ServiceUrl::signed("http://127.0.0.1:3000"),
             managed_by: ManagedBy::File,

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::file::{Bot, Outgoing};
 use super::secrets::Sources;
-use super::{BotConfig, ConfigError, Environment};
+use super::{BotConfig, ConfigError, Environment, outbound};
 use crate::directory::{
     DEFAULT_ISSUER, DEFAULT_TENANT, DEFAULT_TOKEN_URL, OutgoingCredentials, default_scope, fields,
     is_same_app_id,
@@ -52,6 +52,7 @@ pub(super) fn plain(name: BotName, endpoint: Url) -> BotConfig {
         credential: None,
         second_credential: None,
         outgoing: None,
+        ca_certificates: None,
     }
 }
 
@@ -95,6 +96,8 @@ fn resolve_one(
             return Err(ConfigError::new(sources.key, fields::needs_app_id("app_id")));
         }
     }
+    bot.ca_certificates =
+        outbound::authorities(&key("ca_certificates"), table.ca_certificates.as_deref(), folder)?;
     if let Some(table) = &table.outgoing {
         let key = key("outgoing");
         let Some(app_id) = &bot.app_id else {

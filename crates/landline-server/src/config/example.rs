@@ -72,6 +72,8 @@ sandbox = "{DEFAULT_SANDBOX}"
 # trusted_issuers.entra.issuers = ["https://sts.windows.net/00000000-0000-0000-0000-000000000000/"]
 # trusted_issuers.entra.openid_metadata_url = "https://login.microsoftonline.com/common/.well-known/openid-configuration"
 # trusted_issuers.entra.bots = ["main"]
+# The certificate authorities of where the keys are, in PEM; with it, only these are believed there.
+# trusted_issuers.entra.ca_certificates = "issuer-ca.pem"
 
 # The certificate of the public listener, followed by those that vouch for it, and its key, both in PEM. They are looked
 # at every half minute, and a new pair is taken without a restart.
@@ -81,7 +83,7 @@ sandbox = "{DEFAULT_SANDBOX}"
 # Bots and sites can also be added while the server runs: landline bot add, landline site add. Here may be none at all.
 
 [bots.main]
-# Where activities are posted to. Any address but link-local ones.
+# Where activities are posted to. Any address that [outbound] allows.
 endpoint = "http://localhost:3978/api/messages"
 
 # The bot's app id (client id). With one, both sides show each other tokens; without, the bot's serviceUrl holds a part
@@ -106,6 +108,10 @@ delivery = "{WAIT}"
 
 # For a bot that trusts only somebody else's keys: the tokens that it is shown are fetched with its own secret.
 # outgoing = {{ client_secret_env = "LANDLINE_BOT_PASSWORD", token_url = "{DEFAULT_TOKEN_URL}", scope = "00000000-0000-0000-0000-000000000000/.default" }}
+
+# Certificate authorities in PEM; with it, only their certificates are believed of this bot, and none of those that the
+# machine or [outbound] trusts. For https endpoints.
+# ca_certificates = "bot-ca.pem"
 
 [sites.default]
 # Which bot the clients of this site talk to.
@@ -138,6 +144,21 @@ retention = "{retention}"
 # tokens that are out, too. One too many: its pages can speak as whoever opens them; one too few: its chat does not open.
 enhanced_authentication = false
 # trusted_origins = ["https://www.example.org"]
+
+[outbound]
+# What this server connects to by itself: bots, token endpoints, issuers and the storage of files. Addresses, networks,
+# or "public" (reached from everywhere), "private" (10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7 and the like),
+# "loopback" (this machine). Link-local addresses, metadata services of clouds, 0.0.0.0 and multicast are never connected to.
+# A name counts for what it leads to, at each connection anew.
+# Without allow: everything else. Too wide: whoever may add a bot reaches what only this machine reaches; too narrow: bots
+# are not reached (502), and neither are buckets and issuers.
+# allow = ["public", "10.20.0.0/16"]
+
+# What is refused, whatever allow says. Too wide: as above.
+# deny = ["10.20.0.1"]
+
+# Certificate authorities in PEM that are trusted beside those of the machine.
+# ca_certificates = "company-ca.pem"
 
 [limits]
 "##

@@ -37,6 +37,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) trusted_issuers: BTreeMap<String, TrustedIssuer>,
     #[serde(default)]
+    pub(super) outbound: Outbound,
+    #[serde(default)]
     pub(super) limits: BTreeMap<String, toml::Value>,
 }
 
@@ -62,6 +64,16 @@ pub(super) struct Bot {
     pub(super) second_credential_file: Option<String>,
     pub(super) second_credential_env: Option<String>,
     pub(super) outgoing: Option<Outgoing>,
+    pub(super) ca_certificates: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "the table [outbound]")]
+pub(super) struct Outbound {
+    pub(super) allow: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) deny: Vec<String>,
+    pub(super) ca_certificates: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,6 +93,7 @@ pub(super) struct TrustedIssuer {
     pub(super) keys_url: Option<String>,
     pub(super) openid_metadata_url: Option<String>,
     pub(super) bots: Option<Vec<String>>,
+    pub(super) ca_certificates: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -13,7 +13,7 @@ use super::file::{File, Site};
 use super::secrets::Sources;
 use super::{
     BotConfig, Config, ConfigError, Environment, Limits, OneBot, OutboundConfig, SECRET_VARIABLE, SiteConfig,
-    TlsFiles, bots, files, limits_table, sandbox, trusted_issuers,
+    TlsFiles, bots, files, limits_table, outbound, sandbox, trusted_issuers,
 };
 use crate::bot_client::check_endpoint;
 use crate::directory::{Enhanced, fields, trusted_origins};
@@ -60,8 +60,8 @@ pub(super) fn resolve(
         admin_token: admin_token.resolve(folder, environment)?,
         bots,
         sites,
-        trusted_issuers: trusted_issuers::resolve(&file.trusted_issuers)?,
-        outbound: OutboundConfig::default(),
+        trusted_issuers: trusted_issuers::resolve(&file.trusted_issuers, folder)?,
+        outbound: outbound::resolve(&file.outbound, folder)?,
         limits: limits_table::resolve(&file.limits)?,
     };
     check(config)
@@ -130,6 +130,7 @@ fn check(config: Config) -> Result<Config, ConfigError> {
     }
     config.check_listeners(config.listen, config.admin)?;
     check_secrets(&config)?;
+    outbound::check(&config)?;
     Ok(config)
 }
 

@@ -103,7 +103,18 @@ fn the_example_holds_every_key_and_what_stands_behind_a_hash_works_too() {
         .collect();
     let value = |name: &str| format!("{name:_<32}");
     let environment = |name: &str| name.starts_with("LANDLINE_").then(|| value(name));
-    let config = Config::parse(&uncommented, Path::new(""), &environment).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let authority = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap().cert.pem();
+    for name in ["bot-ca.pem", "issuer-ca.pem", "company-ca.pem"] {
+        std::fs::write(folder.path().join(name), &authority).unwrap();
+    }
+    // Over http:// nobody shows a certificate.
+    let uncommented = uncommented.replace("http://localhost:3978", "https://localhost:3978");
+    let config = Config::parse(&uncommented, folder.path(), &environment).unwrap();
+    assert_eq!(config.bots[0].ca_certificates.as_ref().unwrap().pem(), authority);
+    assert!(config.trusted_issuers[0].ca_certificates.is_some());
+    assert!(config.outbound.addresses.check([10, 20, 0, 1].into()).is_err());
+    assert!(config.outbound.addresses.check([10, 20, 0, 2].into()).is_ok());
     assert_eq!(config.public_url.unwrap().as_str(), "https://bots.example.org/");
     assert_eq!(config.files.to_string(), "s3://chat-files/landline");
     assert_eq!(config.sites[0].files, Some(FileLife::Conversation));

@@ -3,18 +3,20 @@
 //! Not here: how the keys are fetched, and how a token is checked with them (`identity`).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use landline_protocol::BotName;
 use url::Url;
 
 use super::file;
-use super::{ConfigError, KeysAt, TrustedIssuer};
+use super::{ConfigError, KeysAt, TrustedIssuer, outbound};
 use crate::directory::fields;
 use crate::limits::{MAX_BOTS, MAX_TRUSTED_ISSUERS};
 
 pub(super) fn resolve(
     tables: &BTreeMap<String, file::TrustedIssuer>,
+    folder: &Path,
 ) -> Result<Vec<TrustedIssuer>, ConfigError> {
     if tables.len() > MAX_TRUSTED_ISSUERS {
         let problem = format!("there are {}; {MAX_TRUSTED_ISSUERS} at the most", tables.len());
@@ -22,7 +24,7 @@ pub(super) fn resolve(
     }
     let mut all: Vec<TrustedIssuer> = Vec::new();
     for (name, table) in tables {
-        let one = resolve_one(name, table)?;
+        let one = resolve_one(name, table, folder)?;
         let twice = |issuer: &&Arc<str>| all.iter().any(|other| other.issuers.contains(*issuer));
         if let Some(issuer) = one.issuers.iter().find(twice) {
             let problem = format!("{issuer:?} stands in another table already; take it out of one of them");
@@ -33,7 +35,7 @@ pub(super) fn resolve(
     Ok(all)
 }
 
-fn resolve_one(name: &str, table: &file::TrustedIssuer) -> Result<TrustedIssuer, ConfigError> {
+fn resolve_one(name: &str, table: &file::TrustedIssuer, folder: &Path) -> Result<TrustedIssuer, ConfigError> {
     let key = |key: &str| format!("trusted_issuers.{name}.{key}");
     if !(1..=MAX_TRUSTED_ISSUERS).contains(&table.issuers.len()) {
         let problem = format!("write 1 to {MAX_TRUSTED_ISSUERS} texts that `iss` may be");
@@ -53,7 +55,9 @@ fn resolve_one(name: &str, table: &file::TrustedIssuer) -> Result<TrustedIssuer,
         }
     };
     let bots = table.bots.as_ref().map(|names| bots(&key("bots"), names)).transpose()?;
-    Ok(TrustedIssuer { name: name.into(), issuers, keys, bots })
+    let ca_certificates =
+        outbound::authorities(&key("ca_certificates"), table.ca_certificates.as_deref(), folder)?;
+    Ok(TrustedIssuer { name: name.into(), issuers, keys, bots, ca_certificates })
 }
 
 /// They need not stand in the file: bots are also added while the server runs.

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use landline_core::store::{PutError, Registry, Table};
 use landline_core::{Clock, Entropy};
+use landline_outbound::AddressPolicy;
 use landline_protocol::Timestamp;
 use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
@@ -44,6 +45,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     metrics: Arc<Metrics>,
+    /// Which addresses a bot may have from now on.
+    addresses: Arc<AddressPolicy>,
     /// Held over the writing, so that changes come one after another. No request waits for it.
     state: Mutex<State>,
 }
@@ -66,6 +69,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) addresses: Arc<AddressPolicy>,
 }
 
 /// Why nothing, or nothing certain, was changed.
@@ -96,9 +100,10 @@ impl fmt::Debug for Editor {
 
 impl Editor {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { directory, file, versions, registry, clock, entropy, metrics } = parts;
+        let Parts { directory, file, versions, registry, clock, entropy, metrics, addresses } = parts;
         let state = Mutex::new(State { versions, stale: false, removed: None });
-        let editor = Self(Arc::new(Inner { directory, file, registry, clock, entropy, metrics, state }));
+        let editor =
+            Self(Arc::new(Inner { directory, file, registry, clock, entropy, metrics, addresses, state }));
         editor.count(&editor.snapshot());
         editor
     }

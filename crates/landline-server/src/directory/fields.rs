@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use landline_core::DeliveryMode;
 use landline_core::files::FileLife;
-use landline_outbound::AddressPolicy;
+use landline_outbound::{AddressPolicy, Authorities};
 use url::Url;
 
 use super::Hidden;
-use crate::bot_client::check_endpoint;
+use crate::bot_client::{check_endpoint, check_shape};
 use crate::config::{parse_time, show_time};
 use crate::limits::{
     MAX_APP_ID_CHARS, MAX_CLIENT_SECRET_CHARS, MAX_ISSUER_CHARS, MAX_SCOPE_CHARS, MAX_TENANT_CHARS,
@@ -136,11 +136,32 @@ pub(crate) fn delivery_text(mode: DeliveryMode) -> &'static str {
 
 /// Where activities, or requests for tokens, are posted to.
 pub(crate) fn endpoint(text: &str) -> Result<Url, String> {
+    let url = kept_endpoint(text)?;
+    check_endpoint(&url, &AddressPolicy::default()).map_err(|why| why.to_string())?;
+    Ok(url)
+}
+
+/// The same of one that was taken once, perhaps by a release or a configuration that took more addresses: those are
+/// checked again when they are connected to.
+pub(crate) fn kept_endpoint(text: &str) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|why| {
         format!("this is no URL ({why}); write one such as \"http://localhost:3978/api/messages\"")
     })?;
-    check_endpoint(&url, &AddressPolicy::default()).map_err(|why| why.to_string())?;
+    check_shape(&url).map_err(|why| why.to_string())?;
     Ok(url)
+}
+
+/// Certificate authorities, in PEM.
+pub(crate) fn authorities(text: &str) -> Result<Authorities, String> {
+    Authorities::from_pem(text).map_err(|why| why.to_string())
+}
+
+/// Whether authorities are of any use with this address.
+pub(crate) fn authorities_fit(authorities: Option<&Authorities>, url: &Url) -> Result<(), String> {
+    if authorities.is_some() && url.scheme() != "https" {
+        return Err("over http:// nobody shows a certificate; write https:// there, or leave this out".into());
+    }
+    Ok(())
 }
 
 /// A secret that somebody else has made; how strong it is, is theirs to say.

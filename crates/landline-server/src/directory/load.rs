@@ -280,6 +280,7 @@ fn entry_of(bot: &BotConfig) -> BotEntry {
         delivery: bot.delivery,
         credentials: DatedSecrets { first: slot(&bot.credential), second: slot(&bot.second_credential) },
         outgoing: bot.outgoing.clone(),
+        ca_certificates: bot.ca_certificates.clone(),
     }
 }
 

@@ -5,7 +5,8 @@
 //! ```text
 //! Bots   {"version":1,"endpoint":"…","appId":"…"|null,"tenant":"…","issuer":"…","delivery":"wait"|"queued",
 //!         "credentials":{"first":slot|null,"second":slot|null},
-//!         "outgoing":{"tokenUrl":"…","clientSecret":"…","scope":"…"}|null}
+//!         "outgoing":{"tokenUrl":"…","clientSecret":"…","scope":"…"}|null,
+//!         "caCertificates":"PEM" (absent where those of the machine count)}
 //! Sites  {"version":1,"bot":"…","secrets":{"first":slot|null,"second":slot|null},
 //!         "tokenLifetimeMs":n,"emptyWatermarkIsHistory":bool,"retentionMs":n,"createdMs":n (absent in older ones),
 //!         "filesMs":n|"conversation" (absent where the limits say how long files are kept),
@@ -16,7 +17,8 @@
 //! `clientSecret` is the one secret that stands there in the clear: it is shown to somebody else. A capability of a bot
 //! without app id has a table of its own.
 //!
-//! Invariant: what is read is checked as if it had just been asked for, so an entry is valid or an error.
+//! Invariant: what is read is checked as if it had just been asked for, so an entry is valid or an error; but for the
+//! addresses that may be connected to, which are checked when they are.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use bytes::Bytes;
 use landline_auth::{DatedSecrets, SiteSecret};
 use landline_core::DeliveryMode;
 use landline_core::files::FileLife;
+use landline_outbound::Authorities;
 use landline_protocol::{BotName, SiteName, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -50,6 +53,7 @@ pub(crate) struct BotEntry {
     pub(crate) delivery: DeliveryMode,
     pub(crate) credentials: DatedSecrets,
     pub(crate) outgoing: Option<Arc<OutgoingCredentials>>,
+    pub(crate) ca_certificates: Option<Authorities>,
 }
 
 /// A site without its name.
@@ -77,6 +81,7 @@ impl BotEntry {
             delivery: DeliveryMode::Wait,
             credentials: DatedSecrets::default(),
             outgoing: None,
+            ca_certificates: None,
         }
     }
 
@@ -90,6 +95,7 @@ impl BotEntry {
             delivery: bot.delivery,
             credentials: bot.credentials.clone(),
             outgoing: bot.outgoing.clone(),
+            ca_certificates: bot.ca_certificates.clone(),
         }
     }
 
@@ -121,6 +127,7 @@ impl BotEntry {
             delivery: self.delivery,
             credentials: self.credentials,
             outgoing: self.outgoing,
+            ca_certificates: self.ca_certificates,
             capability,
             service_url,
             managed_by,
@@ -227,6 +234,8 @@ struct StoredBot {
     delivery: String,
     credentials: DatedSecrets,
     outgoing: Option<StoredOutgoing>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca_certificates: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -284,6 +293,7 @@ impl From<BotEntry> for StoredBot {
                 client_secret: outgoing.client_secret.expose().to_owned(),
                 scope: outgoing.scope.clone(),
             }),
+            ca_certificates: bot.ca_certificates.map(|authorities| authorities.pem().to_owned()),
         }
     }
 }
@@ -295,19 +305,20 @@ impl TryFrom<StoredBot> for BotEntry {
         check_version(stored.version)?;
         let outgoing = |stored: StoredOutgoing| -> Result<_, String> {
             Ok(Arc::new(OutgoingCredentials {
-                token_url: fields::endpoint(&stored.token_url)?,
+                token_url: fields::kept_endpoint(&stored.token_url)?,
                 client_secret: fields::client_secret(&stored.client_secret)?,
                 scope: fields::scope(&stored.scope)?,
             }))
         };
         Ok(Self {
-            endpoint: fields::endpoint(&stored.endpoint)?,
+            endpoint: fields::kept_endpoint(&stored.endpoint)?,
             app_id: stored.app_id.as_deref().map(fields::app_id).transpose()?,
             tenant: fields::tenant(&stored.tenant)?,
             issuer: fields::issuer(&stored.issuer)?,
             delivery: fields::delivery(&stored.delivery)?,
             credentials: stored.credentials,
             outgoing: stored.outgoing.map(outgoing).transpose()?,
+            ca_certificates: stored.ca_certificates.as_deref().map(fields::authorities).transpose()?,
         })
     }
 }
@@ -401,6 +412,7 @@ mod tests {
                 client_secret: Hidden::new("canary".into()),
                 scope: "app/.default".into(),
             })),
+            ca_certificates: None,
         };
         let site = SiteEntry {
             bot: "main".parse().unwrap(),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use landline_auth::{InvalidJwks, JwkSet};
+use landline_outbound::Authorities;
 use landline_protocol::BotName;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -31,13 +32,23 @@ pub type KeySourceFuture<'a> = Pin<Box<dyn Future<Output = Result<Bytes, Outboun
 
 /// Where keys are fetched. Bounds what it reads, in size and in time.
 pub trait KeySource: Send + Sync + 'static {
-    /// The body of what is at this address.
-    fn get<'a>(&'a self, url: &'a Url, deadline: Instant) -> KeySourceFuture<'a>;
+    /// The body of what is at this address; where there are authorities, from whoever has a certificate of theirs.
+    fn get<'a>(
+        &'a self,
+        url: &'a Url,
+        only: Option<&'a Authorities>,
+        deadline: Instant,
+    ) -> KeySourceFuture<'a>;
 }
 
 impl KeySource for Outbound {
-    fn get<'a>(&'a self, url: &'a Url, deadline: Instant) -> KeySourceFuture<'a> {
-        Box::pin(async move { Ok(Self::get(self, url, deadline).await?.body) })
+    fn get<'a>(
+        &'a self,
+        url: &'a Url,
+        only: Option<&'a Authorities>,
+        deadline: Instant,
+    ) -> KeySourceFuture<'a> {
+        Box::pin(async move { Ok(Self::get(self, url, only, deadline).await?.body) })
     }
 }
 
@@ -203,7 +214,8 @@ impl Issuer {
         let get = async |url: &Url| -> Result<Bytes, FetchError> {
             // The source keeps the deadline itself; one that does not is cut off.
             let late = deadline + Duration::from_millis(100);
-            Ok(timeout_at(late, source.get(url, deadline)).await.unwrap_or(Err(OutboundError::TimedOut))?)
+            let got = source.get(url, self.config.ca_certificates.as_ref(), deadline);
+            Ok(timeout_at(late, got).await.unwrap_or(Err(OutboundError::TimedOut))?)
         };
         let json = match &self.config.keys {
             KeysAt::Keys(url) => get(url).await?,

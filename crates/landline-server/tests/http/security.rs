@@ -15,6 +15,7 @@ mod framing;
 mod ids;
 mod isolation;
 mod kinds;
+mod outbound;
 mod proxies;
 #[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]
 mod raw;

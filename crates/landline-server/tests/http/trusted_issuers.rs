@@ -85,7 +85,8 @@ fn trusting(keys: KeysAt) -> Builder {
         config.bots[0].app_id = Some(APP.into());
         config.bots[1].app_id = Some(OTHER_APP.into());
         let issuers = vec!["https://login.example/v2.0".into(), ISSUER.into()];
-        config.trusted_issuers = vec![TrustedIssuer { name: "entra".into(), issuers, keys, bots: None }];
+        config.trusted_issuers =
+            vec![TrustedIssuer { name: "entra".into(), issuers, keys, bots: None, ca_certificates: None }];
     })
 }
 

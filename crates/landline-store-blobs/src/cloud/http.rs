@@ -1,6 +1,7 @@
 //! How requests to a cloud go over the wire: HTTP/1.1 over the same TLS as everything else here.
 //!
-//! Invariants: every wait ends (connect, answer, silence within an answer); redirects are not followed, so no request and no
+//! Invariants: every wait ends (connect, answer, silence within an answer); of what is held in memory as a whole, so much and
+//! no more is read; redirects are not followed, so no request and no
 //! credential goes anywhere but to where the operator and the provider's rules say; without TLS only where the
 //! operator has allowed it; sockets are opened by `landline_outbound`, so a link-local address is never asked for anything,
 //! credentials of the machine included.
@@ -14,8 +15,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::USER_AGENT;
+use http::{HeaderValue, Method, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_rustls::{DefaultServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy::Client;
@@ -30,7 +31,7 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use crate::limits::{
     CLOUD_ANSWER_TIMEOUT, CLOUD_CONNECT_TIMEOUT, CLOUD_IDLE_CONNECTIONS, CLOUD_IDLE_TIMEOUT,
-    CLOUD_SILENCE_TIMEOUT,
+    CLOUD_SILENCE_TIMEOUT, CLOUD_TEXT_BYTES,
 };
 
 /// Gives a bucket, and whoever hands out credentials for it, a client.
@@ -79,14 +80,24 @@ impl HttpService for Service {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let agent = HeaderValue::from_static(concat!("landline/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(USER_AGENT, agent);
+        let asks_for_bytes = asks_for_bytes(request.method(), request.uri());
         let answer = timeout(CLOUD_ANSWER_TIMEOUT, self.0.request(request)).await;
         let answer = answer
             .map_err(|_| HttpError::new(HttpErrorKind::Timeout, Silent(CLOUD_ANSWER_TIMEOUT)))?
             .map_err(|error| {
                 HttpError::new(if error.is_connect() { HttpErrorKind::Connect } else { kind(&error) }, error)
             })?;
-        Ok(answer.map(|body| HttpResponseBody::new(Patient { body, silence: None })))
+        let left = (!asks_for_bytes || !answer.status().is_success()).then_some(CLOUD_TEXT_BYTES);
+        Ok(answer.map(|body| HttpResponseBody::new(Patient { body, silence: None, left })))
     }
+}
+
+/// Whether the answer is the bytes of a blob, which are handed on as they come. The library holds every other answer in
+/// memory: lists, tokens, errors.
+fn asks_for_bytes(method: &Method, uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    let lists = ["list-type=", "comp=list", "prefix="].iter().any(|list| query.contains(list));
+    method == Method::GET && !lists
 }
 
 /// How far a request came decides whether it is repeated: what was surely not done is, and what may have been done is only where
@@ -118,6 +129,21 @@ struct Patient {
     body: Incoming,
     /// Runs while something is waited for.
     silence: Option<Pin<Box<Sleep>>>,
+    /// How many bytes it may still have; `None` for the bytes of a blob.
+    left: Option<usize>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("its answer is over the limit of {CLOUD_TEXT_BYTES} bytes")]
+struct TooLarge;
+
+impl Patient {
+    fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), HttpError> {
+        let (Some(left), Some(data)) = (&mut self.left, frame.data_ref()) else { return Ok(()) };
+        let rest = left.checked_sub(data.len());
+        *left = rest.ok_or_else(|| HttpError::new(HttpErrorKind::Decode, TooLarge))?;
+        Ok(())
+    }
 }
 
 impl Body for Patient {
@@ -130,9 +156,10 @@ impl Body for Patient {
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             self.silence = None;
-            return Poll::Ready(
-                frame.map(|frame| frame.map_err(|error| HttpError::new(kind(&error), error))),
-            );
+            return Poll::Ready(frame.map(|frame| {
+                let frame = frame.map_err(|error| HttpError::new(kind(&error), error))?;
+                self.count(&frame).map(|()| frame)
+            }));
         }
         let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(CLOUD_SILENCE_TIMEOUT)));
         ready!(silence.as_mut().poll(cx));

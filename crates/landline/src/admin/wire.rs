@@ -32,6 +32,7 @@ pub(crate) struct Bot {
     #[serde(default)]
     pub(crate) credentials: Vec<Slot>,
     pub(crate) outgoing: Option<Outgoing>,
+    pub(crate) ca_certificates: Option<String>,
     /// Of bots with an app id.
     pub(crate) service_url: Option<String>,
     /// How bots reach the server.

@@ -1,9 +1,15 @@
 //! From flags to what the admin API is sent.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
 use crate::cli::bot::{AddFlags, CommonFlags, Delivery, SetFlags};
 use crate::exit::WrongConfiguration;
+use crate::limits::CERTIFICATES_BYTES;
 
 /// Stands for "as it is when nothing is said".
 const DEFAULT: &str = "default";
@@ -16,7 +22,7 @@ pub(super) fn addition(flags: &AddFlags, secret: Option<String>) -> anyhow::Resu
                        variable that holds it with --outgoing-secret-env, or the file with --outgoing-secret-file";
         return Err(WrongConfiguration(problem.into()).into());
     }
-    let mut body = common(&flags.common, secret);
+    let mut body = common(&flags.common, secret)?;
     body.insert("name".into(), flags.name.as_str().into());
     body.insert("endpoint".into(), flags.endpoint.as_str().into());
     if !flags.anonymous {
@@ -31,7 +37,7 @@ pub(super) fn addition(flags: &AddFlags, secret: Option<String>) -> anyhow::Resu
 
 /// For `bot set`.
 pub(super) fn change(flags: &SetFlags, secret: Option<String>) -> anyhow::Result<Value> {
-    let mut body = common(&flags.common, secret);
+    let mut body = common(&flags.common, secret)?;
     if let Some(endpoint) = &flags.endpoint {
         body.insert("endpoint".into(), endpoint.as_str().into());
     }
@@ -54,7 +60,7 @@ pub(super) fn change(flags: &SetFlags, secret: Option<String>) -> anyhow::Result
     Ok(Value::Object(body))
 }
 
-fn common(flags: &CommonFlags, secret: Option<String>) -> Map<String, Value> {
+fn common(flags: &CommonFlags, secret: Option<String>) -> anyhow::Result<Map<String, Value>> {
     let mut body = Map::new();
     for (key, value) in [("tenant", &flags.tenant), ("issuer", &flags.issuer)] {
         if let Some(value) = value {
@@ -69,6 +75,10 @@ fn common(flags: &CommonFlags, secret: Option<String>) -> Map<String, Value> {
         };
         body.insert("delivery".into(), word.into());
     }
+    if let Some(path) = &flags.ca_certificates {
+        let value = if path == Path::new(DEFAULT) { Value::Null } else { read_certificates(path)?.into() };
+        body.insert("caCertificates".into(), value);
+    }
     let outgoing = [
         ("tokenUrl", flags.outgoing_token_url.as_ref().map(|url| url.as_str().to_owned())),
         ("scope", flags.outgoing_scope.clone()),
@@ -77,10 +87,25 @@ fn common(flags: &CommonFlags, secret: Option<String>) -> Map<String, Value> {
     let outgoing: Map<_, _> =
         outgoing.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value?)))).collect();
     if outgoing.is_empty() {
-        return body;
+        return Ok(body);
     }
     body.insert("outgoing".into(), Value::Object(outgoing));
-    body
+    Ok(body)
+}
+
+/// The text of a file of certificates; a pipe will do.
+fn read_certificates(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
+    let mut text = String::new();
+    let read = file.take(CERTIFICATES_BYTES + 1).read_to_string(&mut text);
+    if read.with_context(|| format!("cannot read {shown}"))? as u64 > CERTIFICATES_BYTES {
+        bail!(
+            "{shown} holds more than {CERTIFICATES_BYTES} bytes; leave out authorities that this bot does not need, or name \
+             the file in the configuration of the server"
+        );
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ pub(super) fn described(admin: &Admin, bot: &Bot) -> String {
     if let Some(outgoing) = &bot.outgoing {
         lines.push(("shown tokens of", format!("{} (scope {})", outgoing.token_url, outgoing.scope)));
     }
+    if let Some(pem) = &bot.ca_certificates {
+        let many = pem.matches("-----BEGIN CERTIFICATE-----").count();
+        lines.push(("certificates", format!("of {many} authorities of its own, and of no others")));
+    }
     lines.push(("defined in", defined_in(&bot.managed_by).into()));
     let mut text = format!("Bot {}\n{}", bot.name, facts(&lines));
     if bot.app_id.is_some() && bot.credentials.is_empty() && bot.managed_by != "file" {

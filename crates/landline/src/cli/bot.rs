@@ -194,6 +194,11 @@ pub(crate) struct CommonFlags {
     #[arg(long, value_name = "wait|queued", hide_possible_values = true)]
     pub(crate) delivery: Option<Delivery>,
 
+    /// The file with the certificate authorities whose certificates it may show, in PEM: these and no others. Or `default`
+    /// for those that are trusted anyway.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_certificates: Option<PathBuf>,
+
     /// Show it tokens that are fetched elsewhere with its own secret, as the Bot Framework Emulator does: the token
     /// endpoint [default: that of botframework.com in Entra ID]
     #[arg(long, value_name = "URL")]

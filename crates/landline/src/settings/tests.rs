@@ -14,6 +14,7 @@ fn bot(app_id: Option<&str>, issuer: &str) -> Bot {
         delivery: "wait".into(),
         credentials: Vec::new(),
         outgoing: None,
+        ca_certificates: None,
         service_url: None,
         base_url: "http://127.0.0.1:3000".into(),
         managed_by: "registry".into(),

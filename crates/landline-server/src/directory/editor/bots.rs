@@ -5,10 +5,12 @@ use std::sync::Arc;
 use landline_auth::{BotCredential, Slot};
 use landline_core::store::Table;
 use landline_core::{DeliveryMode, Entropy};
+use landline_outbound::Authorities;
 use landline_protocol::BotName;
 use url::Url;
 
 use super::{ChangeError, Editor, Turn};
+use crate::bot_client::check_endpoint;
 use crate::directory::load::{dated, new_secret, random_text};
 use crate::directory::stored::BotEntry;
 use crate::directory::{
@@ -33,6 +35,8 @@ pub struct BotChange {
     pub delivery: Option<DeliveryMode>,
     /// Where the tokens come from that it is shown.
     pub outgoing: Option<Option<OutgoingChange>>,
+    /// Whose certificates it may show.
+    pub ca_certificates: Option<Option<Authorities>>,
 }
 
 /// What is to become of an app id.
@@ -82,6 +86,8 @@ impl Editor {
         if snapshot.bots.len() >= MAX_BOTS {
             return Err(ChangeError::Conflict(format!("there are {MAX_BOTS} bots, which is the limit")));
         }
+        self.check_address("endpoint", &endpoint)?;
+        self.check_addresses(&change)?;
         let mut entry = BotEntry::new(endpoint);
         apply(&mut entry, change, &*self.0.entropy)?;
         let credential = with_credential.then(|| new_secret(&*self.0.entropy));
@@ -94,6 +100,24 @@ impl Editor {
         Ok((bot, credential))
     }
 
+    /// Whether what is asked for may be connected to; what was there before stays as it is.
+    fn check_addresses(&self, change: &BotChange) -> Result<(), ChangeError> {
+        if let Some(endpoint) = &change.endpoint {
+            self.check_address("endpoint", endpoint)?;
+        }
+        match &change.outgoing {
+            Some(Some(OutgoingChange { token_url: Some(Some(url)), .. })) => {
+                self.check_address("outgoing.tokenUrl", url)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_address(&self, field: &str, url: &Url) -> Result<(), ChangeError> {
+        let checked = check_endpoint(url, &self.0.addresses);
+        checked.map_err(|why| ChangeError::Bad(format!("{field}: {why}")))
+    }
+
     /// Changes a bot.
     ///
     /// # Errors
@@ -102,6 +126,7 @@ impl Editor {
         let mut turn = self.turn().await?;
         let snapshot = self.snapshot();
         let old = registered(&snapshot, name)?;
+        self.check_addresses(&change)?;
         let mut entry = BotEntry::of(old);
         apply(&mut entry, change, &*self.0.entropy)?;
         check(name, &entry, &snapshot)?;
@@ -274,7 +299,10 @@ fn registered<'a>(snapshot: &'a Snapshot, name: &BotName) -> Result<&'a Arc<Bot>
 }
 
 fn apply(entry: &mut BotEntry, change: BotChange, entropy: &dyn Entropy) -> Result<(), ChangeError> {
-    let BotChange { endpoint, app_id, tenant, issuer, delivery, outgoing } = change;
+    let BotChange { endpoint, app_id, tenant, issuer, delivery, outgoing, ca_certificates } = change;
+    if let Some(authorities) = ca_certificates {
+        entry.ca_certificates = authorities;
+    }
     if let Some(endpoint) = endpoint {
         entry.endpoint = endpoint;
     }
@@ -343,6 +371,8 @@ fn changed_outgoing(entry: &BotEntry, change: OutgoingChange) -> Result<Outgoing
 
 /// What concerns more than one setting, or more than one bot.
 fn check(name: &BotName, entry: &BotEntry, snapshot: &Snapshot) -> Result<(), ChangeError> {
+    fields::authorities_fit(entry.ca_certificates.as_ref(), &entry.endpoint)
+        .map_err(|why| ChangeError::Bad(format!("caCertificates: {why}")))?;
     let Some(app_id) = &entry.app_id else { return check_plain(name, entry, snapshot) };
     match snapshot.bot_by_app_id(app_id) {
         Some(other) if other.name != *name => Err(ChangeError::Conflict(format!(

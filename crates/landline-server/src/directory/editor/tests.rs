@@ -122,6 +122,7 @@ impl World {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             metrics: Arc::default(),
+            addresses: Arc::default(),
         });
         Self { registry, editor }
     }

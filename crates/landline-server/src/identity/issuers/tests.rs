@@ -35,7 +35,7 @@ impl Source {
 }
 
 impl KeySource for Source {
-    fn get<'a>(&'a self, url: &'a Url, _: Instant) -> KeySourceFuture<'a> {
+    fn get<'a>(&'a self, url: &'a Url, _: Option<&'a Authorities>, _: Instant) -> KeySourceFuture<'a> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let gate = self.gate.lock().unwrap().clone();
         Box::pin(async move {
@@ -64,6 +64,7 @@ fn issuers(keys: KeysAt) -> (Arc<ExternalIssuers>, Arc<Source>) {
         issuers: vec!["https://sts.example/".into()],
         keys,
         bots: None,
+        ca_certificates: None,
     };
     let all = ExternalIssuers::new(
         vec![trusted],

@@ -30,11 +30,13 @@ use axum::Router;
 use axum::extract::State;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use landline_auth::{DatedDigest, DatedSecrets, SiteSecret, Slot};
 use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::audit::{Audit, in_the_same_call, note_change};
 use crate::directory::Editor;
@@ -108,31 +110,36 @@ pub fn probes(readiness: ReadinessState, metrics: Arc<Metrics>) -> Router {
 
 /// Everything below `/admin/v1`, for whoever shows the token.
 pub fn routes(app: App, editor: Editor, token: &SiteSecret, audit: Audit) -> Router {
-    let routes = Router::new()
-        .route("/bots", get(bots::list).post(bots::add))
-        .route("/bots/{name}", get(bots::get).patch(bots::patch).delete(bots::remove))
-        .route("/bots/{name}/credentials", post(bots::add_credential))
-        .route("/bots/{name}/credentials/{slot}", delete(bots::remove_credential))
-        .route("/bots/{name}/capability", post(bots::new_capability))
-        .route("/sites", get(sites::list).post(sites::add))
-        .route("/sites/{name}", get(sites::get).patch(sites::patch).delete(sites::remove))
-        .route("/sites/{name}/secrets", post(sites::add_secret))
-        .route("/sites/{name}/secrets/{slot}", delete(sites::remove_secret))
-        .route("/conversations", get(conversations::list))
-        .route("/conversations/{conversation}", get(conversations::get).delete(conversations::delete))
-        .route("/purge", post(conversations::purge))
-        .route("/keys", get(keys::list))
-        .route("/keys/identity", post(keys::rotate_identity))
-        .route("/keys/tokens", post(keys::rotate_tokens))
-        .route("/outbox", get(outbox::list))
-        .route("/outbox/retry", post(outbox::retry))
-        .route("/outbox/drop", post(outbox::drop));
+    let routes = Router::from(documented());
     let (entropy, metrics) = (Arc::clone(&app.entropy), Arc::clone(&app.metrics));
     let admin = Admin { body_timeout: app.body_timeout, app, editor };
     let guard = from_fn_with_state(auth::Guard::new(token, audit.clone()), auth::check);
     let routes = with_fallbacks(routes.with_state(admin)).layer(guard);
     let routes = with_inner_layers(routes, Observed { entropy, metrics, audit });
     Router::new().nest("/admin/v1", routes)
+}
+
+/// The routes below `/admin/v1`, with their document.
+pub(crate) fn documented() -> OpenApiRouter<Admin> {
+    OpenApiRouter::default()
+        .routes(routes!(bots::list, bots::add))
+        .routes(routes!(bots::get, bots::patch, bots::remove))
+        .routes(routes!(bots::add_credential))
+        .routes(routes!(bots::remove_credential))
+        .routes(routes!(bots::new_capability))
+        .routes(routes!(sites::list, sites::add))
+        .routes(routes!(sites::get, sites::patch, sites::remove))
+        .routes(routes!(sites::add_secret))
+        .routes(routes!(sites::remove_secret))
+        .routes(routes!(conversations::list))
+        .routes(routes!(conversations::get, conversations::delete))
+        .routes(routes!(conversations::purge))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::rotate_identity))
+        .routes(routes!(keys::rotate_tokens))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::retry))
+        .routes(routes!(outbox::drop))
 }
 
 /// 200 for as long as the process can answer at all: whoever restarts dead processes asks here.

@@ -41,6 +41,7 @@ use crate::limits::{
     ADMIN_CONNECTIONS, AUDIT_END, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, CLEAR_UNFINISHED, STREAM_DRAIN,
     UPLOADS_AT_ONCE, UPLOADS_PER_CONVERSATION,
 };
+use crate::openapi::{self, Document};
 use crate::outbound::Outbound;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
@@ -283,7 +284,8 @@ async fn assemble(
     };
     let admin_routes = admin_api::routes(app.clone(), editor, &admin_token, audit.clone());
     let router = client_api::routes().merge(connector_api::routes()).merge(identity::routes());
-    let router = router.with_state(app).merge(extra_routes);
+    let documents = openapi::routes(&[Document::Directline, Document::Connector]);
+    let router = router.with_state(app).merge(documents).merge(extra_routes);
     let observed = Observed { entropy, metrics: Arc::clone(&metrics), audit: audit.clone() };
     let router = with_client_address(with_layers(router, observed), proxies);
     let server = &config.limits.server;
@@ -299,7 +301,8 @@ async fn assemble(
     };
     let admin_limits =
         ServeLimits { connections: ADMIN_CONNECTIONS, connections_per_address: 0, ..limits.clone() };
-    let admin_router = admin_api::probes(readiness.clone(), Arc::clone(&metrics)).merge(admin_routes);
+    let admin_router = admin_api::probes(readiness.clone(), Arc::clone(&metrics));
+    let admin_router = admin_router.merge(openapi::routes(&[Document::Admin])).merge(admin_routes);
     // Stays up while the rest drains, so that a probe sees it.
     let admin_shutdown = CancellationToken::new();
     let admin_task =

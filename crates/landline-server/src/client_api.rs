@@ -16,7 +16,8 @@ mod upload;
 mod used_tickets;
 
 use axum::Router;
-use axum::routing::{get, post};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(crate) use self::upload::Places;
 pub(crate) use self::used_tickets::UsedTickets;
@@ -24,20 +25,19 @@ use crate::state::App;
 
 /// The routes of the client API.
 pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v3/directline/tokens/generate", post(tokens::generate))
-        .route("/v3/directline/tokens/refresh", post(tokens::refresh))
-        .route("/v3/directline/session/getsessionid", get(session::id))
-        .route("/v3/directline/conversations", post(conversations::start))
-        .route("/v3/directline/conversations/{conversation}", get(conversations::reconnect))
-        .route(
-            "/v3/directline/conversations/{conversation}/activities",
-            get(activities::poll).post(activities::send),
-        )
-        .route("/v3/directline/conversations/{conversation}/stream", get(stream::open))
-        .route("/v3/directline/conversations/{conversation}/upload", post(upload::upload))
-        .route(
-            "/v3/directline/conversations/{conversation}/files/{file}/{view}/{name}",
-            get(download::download),
-        )
+    documented().into()
+}
+
+/// The same with their document.
+pub(crate) fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(tokens::generate))
+        .routes(routes!(tokens::refresh))
+        .routes(routes!(session::id))
+        .routes(routes!(conversations::start))
+        .routes(routes!(conversations::reconnect))
+        .routes(routes!(activities::poll, activities::send))
+        .routes(routes!(stream::open))
+        .routes(routes!(upload::upload))
+        .routes(routes!(download::download))
 }

@@ -18,7 +18,9 @@ mod members;
 mod named;
 
 use axum::Router;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::state::App;
 
@@ -27,36 +29,35 @@ const BASES: [&str; 4] = ["/connector", "/connector/", "/connector/{capability}"
 
 /// The routes of the Connector API.
 pub fn routes() -> Router<App> {
-    let table: [(&str, MethodRouter<App>); 9] = [
-        ("", get(conversations::list).post(conversations::create)),
-        ("/{conversation}/activities", post(activities::send)),
-        (
-            "/{conversation}/activities/{activity}",
-            post(activities::reply).merge(put(activities::update)).merge(delete(activities::delete)),
-        ),
-        ("/{conversation}/activities/history", post(activities::upload_history)),
-        ("/{conversation}/activities/{activity}/members", get(members::of_activity)),
-        ("/{conversation}/members", get(members::all)),
-        ("/{conversation}/members/{member}", get(members::one).delete(members::remove)),
-        ("/{conversation}/pagedmembers", get(members::page)),
-        ("/{conversation}/attachments", post(attachments::upload)),
+    documented().0.merge(elsewhere::routes())
+}
+
+/// The same with their document, whose paths lie below a base.
+pub(crate) fn documented() -> (Router<App>, OpenApi) {
+    let table = [
+        routes!(conversations::list, conversations::create),
+        routes!(activities::send),
+        routes!(activities::reply, activities::update, activities::delete),
+        routes!(activities::upload_history),
+        routes!(members::of_activity),
+        routes!(members::all),
+        routes!(members::one, members::remove),
+        routes!(members::page),
+        routes!(attachments::upload),
+        routes!(attachments::info),
+        routes!(attachments::view),
     ];
-    let files: [(&str, MethodRouter<App>); 2] =
-        [("/{attachment}", get(attachments::info)), ("/{attachment}/views/{view}", get(attachments::view))];
     let mut router = Router::new();
-    for (path, to) in table {
-        for base in BASES {
-            for end in ["", "/"] {
-                router = router.route(&format!("{base}/v3/conversations{path}{end}"), to.clone());
+    let mut documents = OpenApiRouter::default();
+    for (schemas, paths, to) in table {
+        for path in paths.paths.keys() {
+            for base in BASES {
+                for end in ["", "/"] {
+                    router = router.route(&format!("{base}{path}{end}"), to.clone());
+                }
             }
         }
+        documents = documents.routes((schemas, paths, to));
     }
-    for (path, to) in files {
-        for base in BASES {
-            for end in ["", "/"] {
-                router = router.route(&format!("{base}/v3/attachments{path}{end}"), to.clone());
-            }
-        }
-    }
-    router.merge(elsewhere::routes())
+    (router, documents.into_openapi())
 }

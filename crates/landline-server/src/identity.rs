@@ -18,9 +18,10 @@ mod managed_identity;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
 use landline_auth::{BotIdentity, BotTokenError, TrustedIssuer, verify_bot_token};
 use landline_protocol::{BotName, Timestamp};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use issuers::KnownIssuer;
 pub use issuers::{ExternalIssuers, KeySource, KeySourceFuture};
@@ -101,12 +102,17 @@ impl Identity {
 ///
 /// The paths with `{tenant}` have more segments behind it that nothing else has, so they shadow no other route.
 pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/.well-known/openidconfiguration", get(documents::channel))
-        .route("/v1/.well-known/keys", get(documents::keys))
-        .route("/{tenant}/discovery/v2.0/keys", get(documents::keys))
-        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(documents::tenant))
-        .route("/{tenant}/.well-known/openid-configuration", get(documents::tenant))
-        .route("/msi/token", get(managed_identity::token))
-        .route("/{tenant}/oauth2/v2.0/token", post(client_credentials::token))
+    documented().into()
+}
+
+/// The same with their document.
+pub(crate) fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(documents::channel))
+        .routes(routes!(documents::keys))
+        .routes(routes!(documents::keys_of_tenant))
+        .routes(routes!(documents::tenant))
+        .routes(routes!(documents::tenant_of_adfs))
+        .routes(routes!(managed_identity::token))
+        .routes(routes!(client_credentials::token))
 }

@@ -19,6 +19,7 @@ mod files;
 pub mod http;
 pub mod identity;
 pub mod limits;
+pub mod openapi;
 pub mod outbound;
 mod public_url;
 mod send_name;

@@ -12,6 +12,7 @@ pub mod disk;
 pub mod http;
 pub mod keys;
 pub mod logs;
+pub mod openapi;
 pub mod raw;
 pub mod socket;
 

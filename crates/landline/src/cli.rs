@@ -65,6 +65,12 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Check(CheckFlags),
+    /// Print the OpenAPI 3.1 document of an API; a running server has it at /openapi/NAME.json.
+    Openapi {
+        /// For clients, for bots, or (admin) for the operator.
+        #[arg(value_name = "NAME", value_parser = ["directline", "connector", "admin"])]
+        name: String,
+    },
     /// Print the version.
     Version,
 }

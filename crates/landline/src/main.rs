@@ -7,6 +7,9 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use landline_server::openapi::Document;
+
 use clap::Parser;
 
 mod admin;
@@ -59,6 +62,11 @@ fn run(arguments: cli::Arguments) -> anyhow::Result<ExitCode> {
         cli::Command::Outbox(arguments) => block_on(outbox_command::run(arguments)),
         cli::Command::Config(command) => config_command::run(command),
         cli::Command::Check(flags) => block_on(check::run(flags)),
+        cli::Command::Openapi { name } => {
+            let document = Document::ALL.into_iter().find(|document| document.name() == name);
+            output::line(&document.context("there is no such document")?.to_json()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         cli::Command::Version => {
             output::line(&format!("landline {}", env!("CARGO_PKG_VERSION")))?;
             Ok(ExitCode::SUCCESS)

@@ -10,8 +10,13 @@ use super::fields::{Fields, Given};
 use super::{Admin, name_in_path, show_secrets, slot_in_path};
 use crate::directory::{AppIdChange, Bot, BotChange, ManagedBy, OutgoingChange, fields};
 use crate::error::ApiError;
+use crate::openapi::shapes;
 
 /// `GET /admin/v1/bots`
+#[utoipa::path(
+    get, path = "/bots", tag = "Bots", operation_id = "listBots", summary = "List bots",
+    responses((status = 200, description = "All of them.", body = shapes::Bots))
+)]
 pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
     let snapshot = admin.editor.snapshot();
     let bots: Vec<_> = snapshot.bots.values().map(|bot| show(bot, &admin)).collect();
@@ -23,6 +28,10 @@ pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
 }
 
 /// `GET /admin/v1/bots/{name}`
+#[utoipa::path(
+    get, path = "/bots/{name}", tag = "Bots", operation_id = "getBot", summary = "Show a bot",
+    responses((status = 200, description = "The bot.", body = shapes::BotAnswer))
+)]
 pub(super) async fn get(
     State(admin): State<Admin>,
     Path(name): Path<String>,
@@ -38,6 +47,11 @@ pub(super) async fn get(
 /// `POST /admin/v1/bots`
 ///
 /// The credential, where one was asked for, is handed out this once.
+#[utoipa::path(
+    post, path = "/bots", tag = "Bots", operation_id = "addBot", summary = "Add a bot",
+    request_body = shapes::NewBot,
+    responses((status = 201, description = "The bot, and its credential where one was asked for.", body = shapes::BotAnswer))
+)]
 pub(super) async fn add(
     State(admin): State<Admin>,
     mut body: Fields,
@@ -60,6 +74,11 @@ pub(super) async fn add(
 /// `PATCH /admin/v1/bots/{name}`
 ///
 /// What is absent stays, `null` takes away or sets back.
+#[utoipa::path(
+    patch, path = "/bots/{name}", tag = "Bots", operation_id = "changeBot", summary = "Change a bot",
+    request_body = shapes::BotChange,
+    responses((status = 200, description = "The bot.", body = shapes::BotAnswer))
+)]
 pub(super) async fn patch(
     State(admin): State<Admin>,
     Path(name): Path<String>,
@@ -79,6 +98,10 @@ pub(super) async fn patch(
 }
 
 /// `DELETE /admin/v1/bots/{name}`
+#[utoipa::path(
+    delete, path = "/bots/{name}", tag = "Bots", operation_id = "removeBot", summary = "Remove a bot",
+    responses((status = 204, description = "It is gone."))
+)]
 pub(super) async fn remove(
     State(admin): State<Admin>,
     Path(name): Path<String>,
@@ -92,6 +115,10 @@ pub(super) async fn remove(
 /// `POST /admin/v1/bots/{name}/credentials`
 ///
 /// The text is handed out this once.
+#[utoipa::path(
+    post, path = "/bots/{name}/credentials", tag = "Bots", operation_id = "addCredential", summary = "Make a credential",
+    responses((status = 201, description = "It, in the free slot or that of the older one.", body = shapes::NewCredential))
+)]
 pub(super) async fn add_credential(
     State(admin): State<Admin>,
     Path(name): Path<String>,
@@ -105,6 +132,10 @@ pub(super) async fn add_credential(
 }
 
 /// `DELETE /admin/v1/bots/{name}/credentials/{slot}`
+#[utoipa::path(
+    delete, path = "/bots/{name}/credentials/{slot}", tag = "Bots", operation_id = "removeCredential", summary = "Take a credential away",
+    responses((status = 204, description = "It opens nothing any more."))
+)]
 pub(super) async fn remove_credential(
     State(admin): State<Admin>,
     Path((name, slot)): Path<(String, String)>,
@@ -116,6 +147,10 @@ pub(super) async fn remove_credential(
 }
 
 /// `POST /admin/v1/bots/{name}/capability`
+#[utoipa::path(
+    post, path = "/bots/{name}/capability", tag = "Bots", operation_id = "replaceCapability", summary = "Give a bot without app id another address",
+    responses((status = 200, description = "The bot.", body = shapes::BotAnswer))
+)]
 pub(super) async fn new_capability(
     State(admin): State<Admin>,
     Path(name): Path<String>,

@@ -16,11 +16,17 @@ use super::Admin;
 use super::fields::{Fields, Query};
 use crate::error::ApiError;
 use crate::limits::RETRY_AFTER;
+use crate::openapi::shapes;
 use crate::telemetry::AdminChange;
 
 /// `GET /admin/v1/conversations?bot=&site=&continuationToken=`
 ///
 /// A page may be empty and still not be the last one: that is one without a `continuationToken`.
+#[utoipa::path(
+    get, path = "/conversations", tag = "Conversations", operation_id = "listConversations", summary = "List conversations",
+    params(("bot" = Option<String>, Query, description = "Only those of this bot."), ("site" = Option<String>, Query, description = "Only those of this site."), ("continuationToken" = Option<String>, Query, description = "Where the part before ended.")),
+    responses((status = 200, description = "A part of them; may be empty though it goes on.", body = shapes::ConversationOverviews))
+)]
 pub(super) async fn list(State(admin): State<Admin>, mut query: Query) -> Result<Json<Value>, ApiError> {
     let wanted = OverviewFilter { bot: query.take("bot", parse)?, site: query.take("site", parse)? };
     let after = query.take("continuationToken", parse)?;
@@ -39,6 +45,10 @@ pub(super) async fn list(State(admin): State<Admin>, mut query: Query) -> Result
 }
 
 /// `GET /admin/v1/conversations/{conversation}`
+#[utoipa::path(
+    get, path = "/conversations/{conversation}", tag = "Conversations", operation_id = "getConversation", summary = "Show a conversation",
+    responses((status = 200, description = "The conversation.", body = shapes::ConversationAnswer))
+)]
 pub(super) async fn get(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let overview = admin.app.conversations.overview(&in_path(&id)?).await.map_err(refused)?;
     Ok(Json(json!({ "conversation": in_full(&overview) })))
@@ -48,6 +58,10 @@ pub(super) async fn get(State(admin): State<Admin>, Path(id): Path<String>) -> R
 ///
 /// Its activities, its files, what waits for its bot: all of it. Its tokens open nothing any more. One that is damaged can
 /// be deleted too.
+#[utoipa::path(
+    delete, path = "/conversations/{conversation}", tag = "Conversations", operation_id = "deleteConversation", summary = "Delete a conversation",
+    responses((status = 204, description = "It is gone, with its files."))
+)]
 pub(super) async fn delete(
     State(admin): State<Admin>,
     Path(id): Path<String>,
@@ -66,6 +80,10 @@ pub(super) async fn delete(
 /// `POST /admin/v1/purge`
 ///
 /// Makes what was deleted unreadable on the disk of the store, too. May take long; answers when it is done.
+#[utoipa::path(
+    post, path = "/purge", tag = "Conversations", operation_id = "purge", summary = "Make what was deleted unreadable on the disk",
+    responses((status = 204, description = "It is."))
+)]
 pub(super) async fn purge(State(admin): State<Admin>, body: Fields) -> Result<StatusCode, ApiError> {
     body.done()?;
     let conversations = admin.app.conversations.clone();

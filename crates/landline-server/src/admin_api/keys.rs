@@ -16,10 +16,15 @@ use super::fields::{Fields, Query};
 use crate::error::ApiError;
 use crate::identity::RotateError;
 use crate::limits::RETRY_AFTER;
+use crate::openapi::shapes;
 use crate::telemetry::AdminChange;
 use crate::token_keys::ListedKey;
 
 /// `GET /admin/v1/keys`
+#[utoipa::path(
+    get, path = "/keys", tag = "Keys", operation_id = "listKeys", summary = "List keys",
+    responses((status = 200, description = "All of them.", body = shapes::Keys))
+)]
 pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
     Json(show(&admin).await)
 }
@@ -28,6 +33,11 @@ pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
 ///
 /// A new key is published, and signs when every bot had a day to fetch it. With `now=true`, for a key that was stolen,
 /// it signs at once and the older ones are revoked.
+#[utoipa::path(
+    post, path = "/keys/identity", tag = "Keys", operation_id = "rotateIdentityKey", summary = "Make a new key by which bots know this server",
+    params(("now" = Option<bool>, Query, description = "Whether it signs at once, and the old ones are revoked.")),
+    responses((status = 200, description = "The keys.", body = shapes::Keys))
+)]
 pub(super) async fn rotate_identity(
     State(admin): State<Admin>,
     mut query: Query,
@@ -55,6 +65,10 @@ pub(super) async fn rotate_identity(
 /// `POST /admin/v1/keys/tokens`
 ///
 /// The new key signs from now on; the older ones go on verifying. 409 while there is no room for one more.
+#[utoipa::path(
+    post, path = "/keys/tokens", tag = "Keys", operation_id = "rotateTokenKey", summary = "Make a new key for tokens",
+    responses((status = 200, description = "The keys.", body = shapes::Keys))
+)]
 pub(super) async fn rotate_tokens(State(admin): State<Admin>, body: Fields) -> Result<Json<Value>, ApiError> {
     body.done()?;
     let app = admin.app.clone();

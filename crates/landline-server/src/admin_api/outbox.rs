@@ -12,11 +12,17 @@ use super::Admin;
 use super::fields::{Fields, Query};
 use crate::error::ApiError;
 use crate::limits::OUTBOX_PAGE;
+use crate::openapi::shapes;
 use crate::telemetry::AdminChange;
 
 /// `GET /admin/v1/outbox?bot=&state=&continuationToken=`
 ///
 /// A page may be empty and still not be the last one: that is one without a `continuationToken`.
+#[utoipa::path(
+    get, path = "/outbox", tag = "Outbox", operation_id = "listOutbox", summary = "What waits for bots",
+    params(("bot" = Option<String>, Query, description = "Only that of this bot."), ("state" = Option<String>, Query, description = "`queued` or `parked`."), ("continuationToken" = Option<String>, Query, description = "Where the part before ended.")),
+    responses((status = 200, description = "A part of it.", body = shapes::Outbox))
+)]
 pub(super) async fn list(State(admin): State<Admin>, mut query: Query) -> Result<Json<Value>, ApiError> {
     let filter = OutboxFilter { bot: query.take("bot", bot)?, state: query.take("state", state)? };
     let after = query.take("continuationToken", |text| text.parse().map_err(|why| format!("{why}")))?;
@@ -32,6 +38,11 @@ pub(super) async fn list(State(admin): State<Admin>, mut query: Query) -> Result
 }
 
 /// `POST /admin/v1/outbox/retry`
+#[utoipa::path(
+    post, path = "/outbox/retry", tag = "Outbox", operation_id = "retryOutbox", summary = "Try again",
+    request_body = shapes::OutboxTarget,
+    responses((status = 200, description = "How many are tried.", body = shapes::Count))
+)]
 pub(super) async fn retry(State(admin): State<Admin>, body: Fields) -> Result<Json<Value>, ApiError> {
     let target = target(body)?;
     let retried = admin.app.conversations.outbox_retry(target.clone()).await;
@@ -39,6 +50,11 @@ pub(super) async fn retry(State(admin): State<Admin>, body: Fields) -> Result<Js
 }
 
 /// `POST /admin/v1/outbox/drop`
+#[utoipa::path(
+    post, path = "/outbox/drop", tag = "Outbox", operation_id = "dropOutbox", summary = "Give up",
+    request_body = shapes::OutboxTarget,
+    responses((status = 200, description = "How many were dropped.", body = shapes::Count))
+)]
 pub(super) async fn drop(State(admin): State<Admin>, body: Fields) -> Result<Json<Value>, ApiError> {
     let target = target(body)?;
     let dropped = admin.app.conversations.outbox_drop(target.clone()).await;

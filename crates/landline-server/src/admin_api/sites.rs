@@ -11,8 +11,13 @@ use super::{Admin, name_in_path, show_secrets, slot_in_path};
 use crate::config::show_time;
 use crate::directory::{ManagedBy, Site, SiteChange, fields, trusted_origins};
 use crate::error::ApiError;
+use crate::openapi::shapes;
 
 /// `GET /admin/v1/sites`
+#[utoipa::path(
+    get, path = "/sites", tag = "Sites", operation_id = "listSites", summary = "List sites",
+    responses((status = 200, description = "All of them.", body = shapes::Sites))
+)]
 pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
     let snapshot = admin.editor.snapshot();
     let sites: Vec<_> = snapshot.sites.values().map(|site| show(site)).collect();
@@ -24,6 +29,10 @@ pub(super) async fn list(State(admin): State<Admin>) -> Json<Value> {
 }
 
 /// `GET /admin/v1/sites/{name}`
+#[utoipa::path(
+    get, path = "/sites/{name}", tag = "Sites", operation_id = "getSite", summary = "Show a site",
+    responses((status = 200, description = "The site.", body = shapes::SiteAnswer))
+)]
 pub(super) async fn get(
     State(admin): State<Admin>,
     Path(name): Path<String>,
@@ -40,6 +49,11 @@ pub(super) async fn get(
 /// `POST /admin/v1/sites`
 ///
 /// The secret is handed out this once.
+#[utoipa::path(
+    post, path = "/sites", tag = "Sites", operation_id = "addSite", summary = "Add a site",
+    request_body = shapes::NewSite,
+    responses((status = 201, description = "The site and its secret.", body = shapes::SiteAnswer))
+)]
 pub(super) async fn add(
     State(admin): State<Admin>,
     mut body: Fields,
@@ -56,6 +70,11 @@ pub(super) async fn add(
 /// `PATCH /admin/v1/sites/{name}`
 ///
 /// What is absent stays, `null` sets back.
+#[utoipa::path(
+    patch, path = "/sites/{name}", tag = "Sites", operation_id = "changeSite", summary = "Change a site",
+    request_body = shapes::SiteChange,
+    responses((status = 200, description = "The site.", body = shapes::SiteAnswer))
+)]
 pub(super) async fn patch(
     State(admin): State<Admin>,
     Path(name): Path<String>,
@@ -75,6 +94,10 @@ pub(super) async fn patch(
 }
 
 /// `DELETE /admin/v1/sites/{name}`
+#[utoipa::path(
+    delete, path = "/sites/{name}", tag = "Sites", operation_id = "removeSite", summary = "Remove a site",
+    responses((status = 204, description = "It is gone."))
+)]
 pub(super) async fn remove(
     State(admin): State<Admin>,
     Path(name): Path<String>,
@@ -88,6 +111,10 @@ pub(super) async fn remove(
 /// `POST /admin/v1/sites/{name}/secrets`
 ///
 /// The text is handed out this once.
+#[utoipa::path(
+    post, path = "/sites/{name}/secrets", tag = "Sites", operation_id = "addSecret", summary = "Make a secret",
+    responses((status = 201, description = "It, in the free slot or that of the older one.", body = shapes::NewSecret))
+)]
 pub(super) async fn add_secret(
     State(admin): State<Admin>,
     Path(name): Path<String>,
@@ -101,6 +128,10 @@ pub(super) async fn add_secret(
 }
 
 /// `DELETE /admin/v1/sites/{name}/secrets/{slot}`
+#[utoipa::path(
+    delete, path = "/sites/{name}/secrets/{slot}", tag = "Sites", operation_id = "removeSecret", summary = "Take a secret away",
+    responses((status = 204, description = "It opens nothing any more."))
+)]
 pub(super) async fn remove_secret(
     State(admin): State<Admin>,
     Path((name, slot)): Path<(String, String)>,

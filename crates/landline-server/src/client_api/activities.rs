@@ -18,6 +18,7 @@ use super::query;
 use crate::body::ActivityBody;
 use crate::error::ApiError;
 use crate::http::{HISTORY_EXPIRED, Peer};
+use crate::openapi::shapes;
 use crate::send_name::SendName;
 use crate::state::App;
 use crate::telemetry::ActivityOrigin;
@@ -27,6 +28,17 @@ use crate::telemetry::ActivityOrigin;
 /// Logs the activity, gives it to the bot, answers with its id. A failing bot is a 502 or 504, yet the activity stays in
 /// the conversation.
 /// Source: Direct Line 3.0, "Send an activity to the bot".
+#[utoipa::path(
+    post, path = "/v3/directline/conversations/{conversation}/activities", tag = "Activities", operation_id = "postActivity",
+    summary = "Send an activity", description = "Answered when it is durable and the bot has taken it.",
+    params(("idempotency-key" = Option<String>, Header, description = "A repeat under the same key is no second activity. An extension.")),
+    request_body = shapes::Activity,
+    responses(
+        (status = 200, description = "Its id.", body = shapes::ResourceResponse),
+        (status = 502, description = "It is in the conversation, and the bot has not taken it.", body = shapes::Error),
+        (status = 504, description = "It is in the conversation, and the bot did not answer in time.", body = shapes::Error)
+    )
+)]
 pub(super) async fn send(
     State(app): State<App>,
     LetIn(_until_answered): LetIn,
@@ -52,6 +64,15 @@ pub(super) async fn send(
 /// until something comes. Where clients see nothing of a lot that comes next, it is empty, and has a watermark behind
 /// that: then the next poll goes on there.
 /// Source: Direct Line 3.0, "Receive activities from the bot", polling.
+#[utoipa::path(
+    get, path = "/v3/directline/conversations/{conversation}/activities", tag = "Activities", operation_id = "getActivities",
+    summary = "Receive activities", description = "What comes after the watermark, up to a page.",
+    params(
+        ("watermark" = Option<String>, Query, description = "The last one seen; absent or empty: from the first activity."),
+        ("wait" = Option<u64>, Query, description = "For how many seconds to hold back an answer that would be empty. An extension.", maximum = 19)
+    ),
+    responses((status = 200, description = "Activities, and the watermark behind them.", body = shapes::ActivitySet))
+)]
 pub(super) async fn poll(
     State(app): State<App>,
     axum::Extension(peer): axum::Extension<Peer>,

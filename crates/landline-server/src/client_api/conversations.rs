@@ -15,6 +15,7 @@ use crate::body::JsonBytes;
 use crate::directory::Site;
 use crate::error::ApiError;
 use crate::http::Peer;
+use crate::openapi::shapes;
 use crate::state::App;
 
 /// `POST /v3/directline/conversations`
@@ -22,6 +23,15 @@ use crate::state::App;
 /// 201 when it started a conversation, 200 when the token's was started before. The stream begins at the first
 /// activity. Never waits for the bot: the stock client takes any error here for final.
 /// Source: Direct Line 3.0, "Start a conversation".
+#[utoipa::path(
+    post, path = "/v3/directline/conversations", tag = "Conversations", operation_id = "startConversation",
+    summary = "Start a conversation", description = "With the site's secret a new one, with a token that of the token.",
+    request_body = Option<shapes::StartRequest>,
+    responses(
+        (status = 201, description = "It was started.", body = shapes::Conversation),
+        (status = 200, description = "It was started before.", body = shapes::Conversation)
+    )
+)]
 pub(super) async fn start(
     State(app): State<App>,
     axum::Extension(peer): axum::Extension<Peer>,
@@ -62,6 +72,12 @@ pub(super) async fn start(
 ///
 /// A fresh token and a new stream. Where the stream begins is fixed now and travels in its URL.
 /// Source: Direct Line 3.0, "Reconnect to a conversation".
+#[utoipa::path(
+    get, path = "/v3/directline/conversations/{conversation}", tag = "Conversations", operation_id = "reconnectToConversation",
+    summary = "Reconnect", description = "A fresh token and a new stream, which begins behind the watermark.",
+    params(("watermark" = Option<String>, Query, description = "The last one seen; empty: from the first activity.")),
+    responses((status = 200, description = "The conversation.", body = shapes::Conversation))
+)]
 pub(super) async fn reconnect(
     State(app): State<App>,
     axum::Extension(peer): axum::Extension<Peer>,

@@ -15,6 +15,21 @@ use crate::state::App;
 /// `GET|HEAD /v3/directline/conversations/{conversation}/files/{file}/{view}/{name}?e=&s=`
 ///
 /// The file, or a part of it. What is not what was signed is 403, as is what has expired; what is gone is 404.
+#[utoipa::path(
+    get, path = "/v3/directline/conversations/{conversation}/files/{file}/{view}/{name}", tag = "Files", operation_id = "download",
+    summary = "Fetch a file", description = "By the link as it stands in an activity.",
+    params(
+        ("e" = String, Query, description = "Part of the link."), ("s" = String, Query, description = "Part of the link."),
+        ("range" = Option<String>, Header, description = "A part of it.")
+    ),
+    responses(
+        (status = 200, description = "The file.", content_type = "*/*"),
+        (status = 206, description = "The part.", content_type = "*/*"),
+        (status = 304, description = "It is what the client has."),
+        (status = 416, description = "There is no such part.")
+    ),
+    security(())
+)]
 pub(super) async fn download(
     State(app): State<App>,
     method: Method,

@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::credentials::{Caller, origin};
 use crate::error::ApiError;
+use crate::openapi::shapes;
 use crate::state::App;
 
 /// `__Host-`: browsers take it only over https, from this very host and for all of it, so that no neighbour in the domain
@@ -33,6 +34,12 @@ const COOKIE_ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=None";
 ///
 /// 200 `{"sessionId"}`, for pages of trusted origins alone: where neither the site nor the token names any, it is
 /// 403. The browser lets the page read the answer because its origin is named in it.
+#[utoipa::path(
+    get, path = "/v3/directline/session/getsessionid", tag = "Tokens", operation_id = "getSessionId",
+    summary = "An id for the browser", description = "For pages of trusted origins; sets a cookie.",
+    params(("origin" = String, Header, description = "Sent by the browser.")),
+    responses((status = 200, description = "The id.", body = shapes::SessionId))
+)]
 pub(super) async fn id(
     State(app): State<App>,
     caller: Caller,

@@ -36,6 +36,7 @@ use crate::limits::{
     DRAIN_FLUSH_PAGES, STREAM_IN_BYTES, STREAM_OUT_BYTES, STREAM_PARTING, STREAM_PINGS_UNANSWERED,
     STREAM_READ_BUFFER,
 };
+use crate::openapi::shapes;
 use crate::state::App;
 use crate::telemetry::SocketClosed;
 
@@ -43,6 +44,19 @@ use crate::telemetry::SocketClosed;
 ///
 /// Opens the stream behind the watermark of the URL; the ticket in `t` says that this is allowed.
 /// Source: Direct Line 3.0, "Connect to a stream".
+#[utoipa::path(
+    get, path = "/v3/directline/conversations/{conversation}/stream", tag = "Activities", operation_id = "openStream",
+    summary = "Open the stream", description = "A WebSocket, by the `streamUrl` as it was given. Its text frames are activity sets, or empty.",
+    params(
+        ("watermark" = Option<String>, Query, description = "Part of the URL."),
+        ("t" = String, Query, description = "Part of the URL: a ticket.")
+    ),
+    responses(
+        (status = 101, description = "The stream."),
+        (status = 426, description = "Not a request for a WebSocket of version 13.", body = shapes::Error)
+    ),
+    security(())
+)]
 pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());

@@ -9,12 +9,19 @@ use super::credentials::{Caller, check_user};
 use crate::body::JsonBytes;
 use crate::directory::Site;
 use crate::error::ApiError;
+use crate::openapi::shapes;
 use crate::state::App;
 
 /// `POST /v3/directline/tokens/generate`
 ///
 /// Issues a token for a new conversation, which is not started by that, or, our extension, for one that exists.
 /// Source: Direct Line 3.0, "Generate a Direct Line token".
+#[utoipa::path(
+    post, path = "/v3/directline/tokens/generate", tag = "Tokens", operation_id = "generateToken",
+    summary = "Issue a token", description = "For a new conversation, or, an extension, for one that exists. Needs the site's secret.",
+    request_body = Option<shapes::TokenRequest>,
+    responses((status = 200, description = "The token.", body = shapes::Token))
+)]
 pub(super) async fn generate(
     State(app): State<App>,
     caller: Caller,
@@ -47,6 +54,11 @@ pub(super) async fn generate(
 ///
 /// The same conversation, user and origins for another while.
 /// Source: Direct Line 3.0, "Refresh a Direct Line token".
+#[utoipa::path(
+    post, path = "/v3/directline/tokens/refresh", tag = "Tokens", operation_id = "refreshToken",
+    summary = "Refresh a token", description = "Needs a token that has not expired.",
+    responses((status = 200, description = "The same conversation, user and origins for another while.", body = shapes::Token))
+)]
 pub(super) async fn refresh(State(app): State<App>, caller: Caller) -> Result<Json<TokenBody>, ApiError> {
     let Some(token) = &caller.token else {
         return Err(ApiError::forbidden(

@@ -32,6 +32,7 @@ use super::query;
 use crate::body::is_packed;
 use crate::error::ApiError;
 use crate::limits::{RETRY_AFTER, UPLOAD_PART_HEAD_BYTES};
+use crate::openapi::shapes;
 use crate::send_name::idempotency_key;
 use crate::state::App;
 use crate::telemetry::{ActivityOrigin, FileRefused};
@@ -41,6 +42,20 @@ use crate::telemetry::{ActivityOrigin, FileRefused};
 /// The body is a file; or it is several, and the activity that they belong to, as `multipart/form-data`. Answers as a
 /// send does.
 /// Source: Direct Line 3.0, "Send an attachment".
+#[utoipa::path(
+    post, path = "/v3/directline/conversations/{conversation}/upload", tag = "Files", operation_id = "upload",
+    summary = "Send files", description = "One as the body, or several and their activity as `multipart/form-data`.",
+    params(
+        ("userId" = Option<String>, Query, description = "Who sends; needed where the token has no user."),
+        ("idempotency-key" = Option<String>, Header, description = "A repeat under the same key is no second activity. An extension.")
+    ),
+    request_body(content(("*/*"), ("multipart/form-data"))),
+    responses(
+        (status = 200, description = "The id of the activity.", body = shapes::ResourceResponse),
+        (status = 502, description = "It is in the conversation, and the bot has not taken it.", body = shapes::Error),
+        (status = 504, description = "It is in the conversation, and the bot did not answer in time.", body = shapes::Error)
+    )
+)]
 pub(super) async fn upload(
     State(app): State<App>,
     request: Request,

@@ -34,6 +34,7 @@ use crate::error::ApiError;
 use crate::files::{ServedView, refused_because, serve};
 use crate::http::discard_body;
 use crate::limits::{BOT_FILE_BODY_BYTES, BOT_FILE_BYTES, BOT_FILE_BYTES_AS_TEXT, BOT_FILE_PIECE};
+use crate::openapi::shapes;
 use crate::state::App;
 use crate::telemetry::FileRefused;
 
@@ -43,6 +44,14 @@ const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp
 /// `POST …/v3/conversations/{conversation}/attachments`
 ///
 /// Keeps a file; answers with its id, by which the bot fetches it and names it in activities.
+#[utoipa::path(
+    post, path = "/v3/conversations/{conversation}/attachments", tag = "Conversations", operation_id = "uploadAttachment",
+    summary = "Keep a file",
+    request_body = shapes::AttachmentUpload,
+    responses(
+        (status = 200, description = "Its id, by which activities name it.", body = shapes::ResourceResponse)
+    )
+)]
 pub(super) async fn upload(
     State(app): State<App>,
     named: Named,
@@ -145,6 +154,11 @@ fn not_kept(app: &App, error: UploadError) -> ApiError {
 /// `GET …/v3/attachments/{attachment}`
 ///
 /// What it is called, what it is served as, and what there is of it.
+#[utoipa::path(
+    get, path = "/v3/attachments/{attachment}", tag = "Conversations", operation_id = "getAttachmentInfo",
+    summary = "What is known of a file",
+    responses((status = 200, description = "Its name, type and views.", body = shapes::AttachmentInfo))
+)]
 pub(super) async fn info(Attachment { file, .. }: Attachment) -> Json<AttachmentInfoBody> {
     let view = |view: View| {
         let kept = file.view(view)?;
@@ -157,6 +171,17 @@ pub(super) async fn info(Attachment { file, .. }: Attachment) -> Json<Attachment
 /// `GET|HEAD …/v3/attachments/{attachment}/views/{view}`
 ///
 /// The bytes, or a part of them.
+#[utoipa::path(
+    get, path = "/v3/attachments/{attachment}/views/{view}", tag = "Conversations", operation_id = "getAttachment",
+    summary = "Fetch a file",
+    params(("range" = Option<String>, Header, description = "A part of it.")),
+    responses(
+        (status = 200, description = "The file.", content_type = "*/*"),
+        (status = 206, description = "The part.", content_type = "*/*"),
+        (status = 304, description = "It is what the bot has."),
+        (status = 416, description = "There is no such part.")
+    )
+)]
 pub(super) async fn view(
     State(app): State<App>,
     attachment: Attachment,

@@ -16,12 +16,19 @@ use crate::body::JsonBytes;
 use crate::client_api::query::parameter;
 use crate::directory::{Bot, Snapshot};
 use crate::error::ApiError;
+use crate::openapi::shapes;
 use crate::state::App;
 use crate::telemetry::ActivityOrigin;
 
 /// `POST …/v3/conversations`
 ///
 /// 201 with a conversation for which the site issues tokens (`tokens/generate` with its `conversationId`).
+#[utoipa::path(
+    post, path = "/v3/conversations", tag = "Conversations", operation_id = "createConversation",
+    summary = "Begin a conversation", description = "For whose members the site issues tokens.",
+    request_body = Option<shapes::ConversationParameters>,
+    responses((status = 201, description = "The conversation.", body = shapes::ConversationResource))
+)]
 pub(super) async fn create(
     State(app): State<App>,
     CallingBot(bot): CallingBot,
@@ -60,6 +67,12 @@ fn site(directory: &Snapshot, bot: &Bot, named: Option<&str>) -> Result<SiteName
 /// `GET …/v3/conversations?continuationToken=`
 ///
 /// Those of the calling bot, a part at a time. Where it goes on is sealed: it may be a conversation of another bot.
+#[utoipa::path(
+    get, path = "/v3/conversations", tag = "Conversations", operation_id = "getConversations",
+    summary = "List conversations", description = "Those of the bot.",
+    params(("continuationToken" = Option<String>, Query, description = "Where the part before ended.")),
+    responses((status = 200, description = "A part of them; may be empty though it goes on.", body = shapes::Conversations))
+)]
 pub(super) async fn list(
     State(app): State<App>,
     RawQuery(query): RawQuery,

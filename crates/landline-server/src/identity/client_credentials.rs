@@ -21,6 +21,7 @@ use crate::directory::DEFAULT_TENANT;
 use crate::error::ApiError;
 use crate::http::read_body;
 use crate::limits::TOKEN_REQUEST_BYTES;
+use crate::openapi::shapes;
 use crate::state::App;
 use crate::telemetry::TokenWay;
 
@@ -88,6 +89,17 @@ struct Client {
 }
 
 /// `POST /{tenant}/oauth2/v2.0/token`, with a form.
+#[utoipa::path(
+    post, path = "/{tenant}/oauth2/v2.0/token", tag = "Identity", operation_id = "getAccessToken",
+    summary = "A token for a bot, by OAuth 2.0 client credentials",
+    request_body(content = shapes::ClientCredentials, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "The token.", body = shapes::AccessToken),
+        (status = 400, description = "Something is missing or out of range.", body = shapes::TokenRefusal),
+        (status = 401, description = "No bot of this app id has this secret.", body = shapes::OAuthError)
+    ),
+    security(())
+)]
 pub(super) async fn token(State(app): State<App>, Path(tenant): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let form = match form(&app, &parts.headers, body).await {

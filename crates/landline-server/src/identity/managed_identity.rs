@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::issue::{Issued, bot_with_credential, is_connector};
 use crate::error::ApiError;
+use crate::openapi::shapes;
 use crate::state::App;
 use crate::telemetry::TokenWay;
 
@@ -52,6 +53,22 @@ fn refuse(status: StatusCode, message: &'static str) -> Response {
 }
 
 /// `GET /msi/token?resource=…&client_id=…&api-version=2019-08-01`, with the credential in `X-IDENTITY-HEADER`.
+#[utoipa::path(
+    get, path = "/msi/token", tag = "Identity", operation_id = "getManagedIdentityToken",
+    summary = "A token for a bot, as of a managed identity",
+    params(
+        ("api-version" = String, Query, description = "`2019-08-01`."),
+        ("resource" = String, Query, description = "`https://api.botframework.com`."),
+        ("client_id" = Option<String>, Query, description = "The app id."),
+        ("x-identity-header" = String, Header, description = "The bot's credential.")
+    ),
+    responses(
+        (status = 200, description = "The token.", body = shapes::ManagedIdentityToken),
+        (status = 400, description = "Something is missing or out of range.", body = shapes::ManagedIdentityRefusal),
+        (status = 401, description = "No bot of this app id has this credential.", body = shapes::ManagedIdentityRefusal)
+    ),
+    security(())
+)]
 pub(super) async fn token(
     State(app): State<App>,
     headers: HeaderMap,

@@ -33,6 +33,7 @@ mod identity;
 mod identity_tokens;
 mod live;
 mod lossless;
+mod openapi;
 mod poll;
 mod random_input;
 mod reconnect;

@@ -18,6 +18,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::openapi;
+
 /// A request that takes longer fails the test.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -137,13 +139,16 @@ impl Call {
             }
         };
         let request = self.request.body(body)?;
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         let exchange = async {
             let (head, body) = sender.send_request(request).await?.into_parts();
             let body = body.collect().await?.to_bytes();
-            Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+            let reply = Reply { status: head.status.as_u16(), headers: head.headers, body };
+            openapi::check(&method, &path, &reply);
+            Ok(reply)
         };
         tokio::pin!(exchange);
         tokio::select! {

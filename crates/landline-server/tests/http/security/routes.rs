@@ -1,67 +1,40 @@
-//! Every route that there is, read out of the source, so that a new one is tried without anybody thinking of it.
+//! Every route that there is, as the OpenAPI documents have them, which the router is made with: so a new one is tried
+//! without anybody thinking of it.
 //!
 //! A template with a parameter that is not known here fails the test: say what stands for it in a conversation.
+
+use landline_server::openapi::Document;
 
 use super::World;
 
 /// Every method that a client might think of.
 pub(super) const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-const CLIENT_API: &str = include_str!("../../../src/client_api.rs");
-const CONNECTOR_API: &str = include_str!("../../../src/connector_api.rs");
-const IDENTITY: &str = include_str!("../../../src/identity.rs");
-const ADMIN_API: &str = include_str!("../../../src/admin_api.rs");
-
 /// The templates of the client API, such as `/v3/directline/conversations/{conversation}/activities`.
 pub(super) fn client_api() -> Vec<String> {
-    let found = templates(CLIENT_API, ".route(");
-    assert!(found.len() >= 8, "{found:?}");
-    found
+    templates(Document::Directline)
 }
 
 /// The templates of the Connector API behind `/connector` or `/connector/{capability}`.
 pub(super) fn connector_api() -> Vec<String> {
-    let table = CONNECTOR_API.split_once("let table").expect("the table").1;
-    let (conversations, files) = table.split_once("let files").expect("the table of files");
-    let mut found: Vec<String> =
-        templates(conversations, "(").iter().map(|rest| format!("/v3/conversations{rest}")).collect();
-    let files = files.split_once("];").expect("its end").0;
-    found.extend(templates(files, "(").iter().map(|rest| format!("/v3/attachments{rest}")));
-    assert!(found.len() >= 11, "{found:?}");
-    found
+    templates(Document::Connector).into_iter().filter(|path| path.starts_with("/v3/")).collect()
 }
 
 /// What bots ask for to trust this server, and for tokens.
 pub(super) fn identity() -> Vec<String> {
-    let found = templates(IDENTITY, ".route(");
-    assert!(found.len() >= 7, "{found:?}");
-    found
+    templates(Document::Connector).into_iter().filter(|path| !path.starts_with("/v3/")).collect()
 }
 
 /// The paths of the admin listener.
 pub(super) fn admin_api() -> Vec<String> {
-    let found: Vec<String> = templates(ADMIN_API, ".route(")
-        .into_iter()
-        .map(|path| match &*path {
-            "/healthz" | "/readyz" | "/metrics" => path,
-            _ => format!("/admin/v1{path}"),
-        })
-        .collect();
-    assert!(found.len() >= 21, "{found:?}");
-    found
+    let open = ["/healthz", "/readyz", "/metrics"].map(str::to_owned);
+    open.into_iter().chain(templates(Document::Admin).iter().map(|path| format!("/admin/v1{path}"))).collect()
 }
 
-/// The texts that stand right behind `opening`, and are paths.
-fn templates(source: &str, opening: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for rest in source.split(opening).skip(1) {
-        let Some(text) = rest.trim_start().strip_prefix('"') else { continue };
-        let text = text.split('"').next().unwrap_or_default();
-        let is_path = text.is_empty() || text.starts_with('/');
-        if is_path && !found.contains(&text.to_owned()) {
-            found.push(text.to_owned());
-        }
-    }
+/// All paths of a document.
+fn templates(document: Document) -> Vec<String> {
+    let found: Vec<String> = document.open_api().paths.paths.into_keys().collect();
+    assert!(found.len() >= 8, "{found:?}");
     found
 }
 

@@ -142,7 +142,8 @@ impl Builder {
             reload: Arc::clone(&self.reload),
             shutdown: shutdown.clone(),
         };
-        let running = start_with(options, engines).await.expect("a server");
+        // On the heap: the stack of a test thread has no room for many of them.
+        let running = Box::pin(start_with(options, engines)).await.expect("a server");
         // What the next process makes up is something else.
         self.seed += 1;
         TestServer::assemble(running, lasting, self, shutdown)

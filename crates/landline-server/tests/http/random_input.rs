@@ -69,7 +69,7 @@ fn is_of_the_table(reply: &Reply) -> bool {
         401 => &["Unauthorized"],
         403 => &["TokenExpired", "BadArgument"],
         404 => &["ResourceNotFound"],
-        405 | 415 => &["NotSupported"],
+        405 | 415 | 426 => &["NotSupported"],
         413 => &["MessageSizeTooBig"],
         _ => &[],
     };

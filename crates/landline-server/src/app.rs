@@ -128,7 +128,8 @@ pub async fn start(options: StartOptions) -> anyhow::Result<Running> {
     let StartOptions { config, entropy, .. } = &options;
     let blobs =
         open_blobs(&config.files, &config.limits.store, &*store, &**entropy, &config.outbound).await?;
-    assemble(options, Engines { log, registry: store, blobs, bots: None }, Some(folder)).await
+    // On the heap: it is large, and whoever starts a server has other things on the stack.
+    Box::pin(assemble(options, Engines { log, registry: store, blobs, bots: None }, Some(folder))).await
 }
 
 /// Opens the store in a folder.
@@ -148,7 +149,7 @@ pub async fn open_store(data: &Path, limits: &StoreLimits) -> anyhow::Result<Emb
 /// As [`start`].
 pub async fn start_with(options: StartOptions, engines: Engines) -> anyhow::Result<Running> {
     check_outset(&options)?;
-    assemble(options, engines, None).await
+    Box::pin(assemble(options, engines, None)).await
 }
 
 /// What must be right before anything is opened. The sockets are looked at, not the configuration: they can be others

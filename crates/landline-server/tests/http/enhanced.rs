@@ -4,7 +4,7 @@ use hyper::Method;
 use landline_server::directory::Enhanced;
 use landline_testkit::in_process::socket::Opening;
 use landline_testkit::in_process::{
-    Frame, Operator, Person, Reply, SECRET, SITE, Socket, TestServer, message, start,
+    Frame, Operator, Person, Reply, SECRET, SITE, SOON, Socket, TestServer, message, start,
 };
 use serde_json::{Value, json};
 
@@ -252,7 +252,8 @@ async fn a_silent_socket_of_a_page_that_is_not_trusted_any_more_is_closed() {
 
     change(&server, json!({"trustedOrigins": [HOME]})).await;
 
-    let (end, _) = evil.until_end().await;
+    let ended = tokio::time::timeout(SOON, evil.until_end()).await;
+    let (end, _) = ended.expect("signs of life go on for ever");
     assert!(matches!(end, Frame::Closed(1008, _)), "{end:?}");
     server.bot_actor().say(&ann.conversation, "still there").await;
     assert_eq!(home.texts(1).await, ["still there"]);

@@ -1,7 +1,7 @@
 //! What the API looks like, as OpenAPI 3.1 documents, for people and for generators of clients.
 //!
 //! Routes and documents come from the same place: a handler says by `#[utoipa::path]` where it hangs and what it answers, and
-//! `routes!` puts both into an [`OpenApiRouter`]. Nothing can be served that is not described.
+//! `routes!` puts both into an `OpenApiRouter`. Nothing can be served that is not described.
 //!
 //! Here is what all operations of an API have in common: parameters in the path, refusals, credentials. What bodies look
 //! like is in `shapes`; the kit of the tests holds every answer that a test gets against these documents.

@@ -18,8 +18,8 @@ use tokio::time::{sleep, timeout};
 /// How often an attacker does a little, so that it is not silent.
 const DRIP: Duration = Duration::from_secs(3);
 
-/// How many new lines are opened each second, all attackers together.
-const LINES_PER_SECOND: u32 = 1000;
+/// How many new lines are opened each second, all attackers together: they are many and slow, and no flood of requests.
+const LINES_PER_SECOND: u32 = 500;
 
 /// How long an attacker that was cut or not let in is away.
 const AWAY: Duration = Duration::from_secs(1);
@@ -127,7 +127,7 @@ fn beginning(orders: &Orders) -> String {
     match orders.kind {
         Kind::Headers => format!("GET {path}/activities HTTP/1.1\r\n{token}"),
         Kind::Body => format!("POST {path}/activities HTTP/1.1\r\n{token}content-length: 200000\r\n\r\n{{"),
-        Kind::Read => format!("GET {path}/activities HTTP/1.1\r\n{token}\r\n").repeat(4),
+        Kind::Read => format!("GET {path}/activities HTTP/1.1\r\n{token}\r\n").repeat(2),
         Kind::Idle => String::new(),
         Kind::Handshake => {
             format!(

@@ -30,11 +30,15 @@ use tokio::time::sleep;
 use self::attackers::{Kind, Orders};
 use self::honest::{Honest, Seen};
 
-/// How large the history is that slow readers ask for: three messages of this many bytes.
-const LARGE_TEXT_BYTES: usize = 60_000;
+/// How large the history is that slow readers ask for: three messages of this many bytes, and their echoes. More than fits
+/// into the buffers of a line; not so much that making it is what the server is busy with.
+const LARGE_TEXT_BYTES: usize = 20_000;
 
 /// How many connections one address may have by default; see `landline_server::limits`.
 const PER_ADDRESS: u64 = 200;
+
+/// Connections that are nobody's of both, such as the bot's and the one of who set up the round.
+const OTHERS: u32 = 20;
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -94,6 +98,8 @@ struct Round {
     most_open: u64,
     cut: u64,
     rss_mib: u64,
+    /// By the server's own count at the end, those of the honest included.
+    connections: f64,
 }
 
 async fn run(arguments: Arguments) -> Result<bool> {
@@ -130,10 +136,12 @@ async fn run(arguments: Arguments) -> Result<bool> {
         sleep(Duration::from_secs(arguments.attack_seconds)).await;
         let under = honest.take();
         let rss_mib = server.process.memory()?.now_kib / 1024;
+        let connections =
+            server.process.metric("landline_connections").await.context("no count of connections")?;
         let (most_open, cut) = attack.counts();
         attack.child.kill().await?;
         let name = format!("{kind:?}{}", if one_address { ", one address" } else { "" });
-        rounds.push(Round { name, calm, under, most_open, cut, rss_mib });
+        rounds.push(Round { name, calm, under, most_open, cut, rss_mib, connections });
     }
     Ok(report(&arguments, &rounds, honest.count()))
 }
@@ -226,9 +234,10 @@ fn report(arguments: &Arguments, rounds: &[Round], honest_left: usize) -> bool {
         }
         let one_address = name.contains("one address");
         let wanted = u64::from(arguments.attackers);
-        if one_address && round.most_open > PER_ADDRESS * 2 {
-            broken
-                .push(format!("{name}: {} lines at a time, and {PER_ADDRESS} are allowed", round.most_open));
+        // What the attackers see as open is more: the system takes connections before the server closes them.
+        let may_be = PER_ADDRESS as f64 + 2.0 * arguments.honest as f64 + f64::from(OTHERS);
+        if one_address && round.connections > may_be {
+            broken.push(format!("{name}: {} connections, and {may_be} are allowed", round.connections));
         }
         if !one_address && round.most_open < wanted * 8 / 10 {
             broken.push(format!(

@@ -13,6 +13,9 @@ use serde_json::{Map, Value, json};
 
 use super::Reply;
 
+/// A head that comes too slowly, has too long a line, or is too large.
+const BEFORE_ROUTING: [u16; 3] = [408, 414, 431];
+
 /// How much stack a check has.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
@@ -68,7 +71,7 @@ pub fn shown() -> BTreeSet<String> {
 /// Fails where the answer is not what the documents say. Paths and methods that they do not know are none of its business.
 pub(super) fn check(method: &Method, path: &str, reply: &Reply) {
     // What is refused before the router has seen it belongs to no operation.
-    if !reply.headers.contains_key("x-request-id") {
+    if !reply.headers.contains_key("x-request-id") || BEFORE_ROUTING.contains(&reply.status) {
         return;
     }
     let Some(operation) = find(method, path) else { return };

@@ -23,29 +23,23 @@ const SHORT: [&str; 10] = [
     "500",
 ];
 
-/// Everything about security that can be run at once: the rows of the table over HTTP, then [`short`].
-pub(crate) fn security() -> Result<()> {
-    step("rows of the table of attacks, over HTTP");
-    cargo(["test", "-p", "landline-server", "--test", "http", "--locked", "--", "security"]).run()?;
-    short()
-}
-
 /// What `test` adds to the tests that it has run already.
 pub(crate) fn short() -> Result<()> {
     proxies()?;
-    step("slow attackers, a short round");
     build_dev()?;
+    slow()
+}
+
+/// A short round of slow attackers, against the development build.
+pub(crate) fn slow() -> Result<()> {
+    step("slow attackers, a short round");
     let server = binary(Cargo::Dev, "landline").display().to_string();
     command(binary(Cargo::Dev, "attack"), ["--binary", server.as_str()].into_iter().chain(SHORT)).run()
 }
 
 fn proxies() -> Result<()> {
     step("smuggling through nginx and HAProxy");
-    for (program, package) in PROXIES {
-        if command(program, ["-v"]).output().is_err() {
-            install(package)?;
-        }
-    }
+    install_proxies()?;
     let words = [
         "test",
         "-p",
@@ -62,6 +56,16 @@ fn proxies() -> Result<()> {
         bail!("there is no test of smuggling through proxies");
     }
     cargo(words).run()
+}
+
+/// Those that are not there.
+pub(crate) fn install_proxies() -> Result<()> {
+    for (program, package) in PROXIES {
+        if command(program, ["-v"]).output().is_err() {
+            install(package)?;
+        }
+    }
+    Ok(())
 }
 
 fn install(package: &str) -> Result<()> {

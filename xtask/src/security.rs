@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::root;
 
+pub(crate) mod tried;
+
 /// The table, from the root of the repository.
 const TABLE: &str = "docs/security.md";
 
@@ -61,13 +63,17 @@ fn rows<'a>(text: &'a str, complaints: &mut Vec<String>) -> Vec<Row<'a>> {
     rows
 }
 
+/// What a row names in its last column: `path/to/file`, or `path/to/file.rs::test_name`.
+fn named_tests<'a>(row: &Row<'a>) -> Vec<&'a str> {
+    row.shown_by.split('`').skip(1).step_by(2).filter(|name| name.contains('/')).collect()
+}
+
 /// What is wrong with the tests of a row: each is a file of the repository, or `file::name` of a test in it.
 fn complaints_of(row: &Row<'_>, root: &Path) -> Vec<String> {
     if row.shown_by == OPEN {
         return Vec::new();
     }
-    let named: Vec<&str> =
-        row.shown_by.split('`').skip(1).step_by(2).filter(|name| name.contains('/')).collect();
+    let named = named_tests(row);
     let mut complaints: Vec<String> = named
         .iter()
         .filter_map(|test| missing(test, root).map(|what| format!("{}: {what}", row.name)))

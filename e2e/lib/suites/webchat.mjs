@@ -222,11 +222,12 @@ function changes(side, name) {
   });
 
   it('shows an answer growing in one bubble, and to a page that is opened in the middle', async () => {
-    const count = 12; // eight seconds: a browser takes its time to open a page
+    const count = 12; // eight seconds: rendering may take its time, and the bot has to be done in fifteen
     const chat = await open('stream');
+    const joined = await open('joined', { conversationId: await conversationOf(chat), hold: true });
     await chat.type(`stream ${count} 700`);
     await until('the first part', async () => (await chat.lines()).at(-1).startsWith('< Part'));
-    const joined = await open('joined', { conversationId: await conversationOf(chat) });
+    await joined.page.evaluate(() => window.begin());
     const growing = async page => (await page.lines()).filter(line => line.startsWith('< Part'));
     const stages = new Set();
     let most = 0;

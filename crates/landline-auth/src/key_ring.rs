@@ -15,6 +15,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::MAX_TOKEN_KEYS;
 
@@ -83,6 +84,12 @@ fn id_of(key: &[u8; 32]) -> String {
     let named = [b"landline token key id\0".as_slice(), key].concat();
     let id = digest(&SHA256, &named);
     URL_SAFE_NO_PAD.encode(id.as_ref().get(..ID_BYTES).unwrap_or_default())
+}
+
+impl Drop for TokenKey {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
 }
 
 impl fmt::Debug for TokenKey {
@@ -162,6 +169,12 @@ struct StoredKey {
     key: String,
 }
 
+impl Drop for StoredKey {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredRing {
@@ -171,7 +184,7 @@ struct StoredRing {
 
 impl From<TokenKey> for StoredKey {
     fn from(key: TokenKey) -> Self {
-        Self { id: key.id, key: URL_SAFE_NO_PAD.encode(key.key) }
+        Self { id: key.id.clone(), key: URL_SAFE_NO_PAD.encode(key.key) }
     }
 }
 
@@ -181,7 +194,8 @@ impl TryFrom<StoredKey> for TokenKey {
     /// The id follows from the key, so it shows whether both are as they were written.
     fn try_from(stored: StoredKey) -> Result<Self, KeyRingError> {
         let bytes = URL_SAFE_NO_PAD.decode(&stored.key).map_err(|_| KeyRingError::Damaged)?;
-        let key = Self::from_random(&bytes.try_into().map_err(|_| KeyRingError::Damaged)?);
+        let bytes = Zeroizing::new(bytes);
+        let key = Self::from_random(bytes.as_slice().try_into().map_err(|_| KeyRingError::Damaged)?);
         if key.id == stored.id { Ok(key) } else { Err(KeyRingError::Damaged) }
     }
 }

@@ -60,5 +60,7 @@ pub use origin::{is_origin, origin_allowed};
 pub use rsa_key::{RsaKey, RsaKeyError};
 pub use sealed::{SealError, open, seal};
 pub use secret::{DatedDigest, DatedSecrets, InvalidDigest, SecretDigest, SecretPair, SiteSecrets, Slot};
-pub use secret_text::{BotCredential, OfBot, OfSite, SecretOwner, SecretText, SiteSecret, WeakSecret};
+pub use secret_text::{
+    AdminToken, BotCredential, OfAdmin, OfBot, OfSite, SecretOwner, SecretText, SiteSecret, WeakSecret,
+};
 pub use ticket::StreamTicket;

@@ -1,7 +1,7 @@
-//! Secrets as text: what an owner puts into a configuration, and a client or a bot into a header.
+//! Secrets as text, wiped from memory when they are dropped: what an owner puts into a configuration, and a client or a bot into a header.
 //!
 //! Each is a text of the owner's choice, or one made here. One made here is a prefix (`lls_` for a site, `llb_` for a
-//! bot), then 256 random bits in 43 letters and digits, then six check digits, so that secret scanners find it in
+//! bot, `lla_` for the admin API), then 256 random bits in 43 letters and digits, then six check digits, so that secret scanners find it in
 //! places where it should not be, and a slip of the pen is told apart from another secret.
 //!
 //! Not here: what is kept of a secret, and how it is compared (`secret.rs`).
@@ -10,6 +10,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::{MAX_SECRET_CHARS, MIN_SECRET_CHARS};
 use crate::secret::SecretDigest;
@@ -38,6 +39,10 @@ pub enum OfSite {}
 #[derive(Clone, Copy, Debug)]
 pub enum OfBot {}
 
+/// Owns an [`AdminToken`].
+#[derive(Clone, Copy, Debug)]
+pub enum OfAdmin {}
+
 impl SecretOwner for OfSite {
     const PREFIX: &'static str = "lls_";
     const REDACTED: &'static str = "SiteSecret(redacted)";
@@ -47,6 +52,14 @@ impl SecretOwner for OfBot {
     const PREFIX: &'static str = "llb_";
     const REDACTED: &'static str = "BotCredential(redacted)";
 }
+
+impl SecretOwner for OfAdmin {
+    const PREFIX: &'static str = "lla_";
+    const REDACTED: &'static str = "AdminToken(redacted)";
+}
+
+/// What opens the admin API, where it was made here.
+pub type AdminToken = SecretText<OfAdmin>;
 
 /// The secret of a site. Whoever has it opens every conversation of the site.
 pub type SiteSecret = SecretText<OfSite>;
@@ -114,7 +127,10 @@ impl<O: SecretOwner> SecretText<O> {
 
     /// Makes a secret of 256 random bits.
     pub fn from_random(bytes: &[u8; 32]) -> Self {
-        let mut text = format!("{}{}", O::PREFIX, base62::<BODY_CHARS>(bytes));
+        // Of its full size at once: growing would leave a copy behind.
+        let mut text = String::with_capacity(O::PREFIX.len() + BODY_CHARS + CHECK_CHARS);
+        text.push_str(O::PREFIX);
+        text.push_str(&Zeroizing::new(base62::<BODY_CHARS>(bytes)));
         let check = check_digits(&text);
         text.push_str(&check);
         Self(text.into(), PhantomData)
@@ -128,6 +144,12 @@ impl<O: SecretOwner> SecretText<O> {
     /// The text itself, to be shown once to its owner.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl<O> Drop for SecretText<O> {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -157,11 +179,11 @@ fn check_digits(head: &str) -> String {
 
 /// The number that these bytes are (the first is the highest), in `CHARS` digits to the base of 62.
 fn base62<const CHARS: usize>(bytes: &[u8]) -> String {
-    let mut number = bytes.to_vec();
+    let mut number = Zeroizing::new(bytes.to_vec());
     let mut digits = [0_u8; CHARS];
     for digit in digits.iter_mut().rev() {
         let mut rest = 0_u16;
-        for byte in &mut number {
+        for byte in number.iter_mut() {
             let dividend = rest << 8 | u16::from(*byte);
             *byte = low_byte(dividend / 62);
             rest = dividend % 62;
@@ -239,6 +261,15 @@ mod tests {
         let refused = BotCredential::from_text(&mistyped).err();
         assert_eq!(refused, Some(WeakSecret::Mistyped { prefix: "llb_" }));
         assert_eq!(format!("{credential:?}"), "BotCredential(redacted)");
+    }
+
+    #[test]
+    fn a_token_of_the_admin_api_is_told_from_both() {
+        let token = AdminToken::from_random(&[7; 32]);
+        assert!(token.expose().starts_with("lla_"));
+        let as_configured = SiteSecret::from_text(token.expose()).unwrap();
+        assert_eq!(as_configured.digest(), token.digest());
+        assert_eq!(format!("{token:?}"), "AdminToken(redacted)");
     }
 
     /// Computed with other means than this crate. Scanners know this form, so it does not change.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use aws_lc_rs::digest::{SHA256, digest};
-use landline_auth::SiteSecret;
+use landline_auth::{AdminToken, SiteSecret};
 use landline_core::files::FilesFrom;
 use landline_core::store::{BlobStore, LogStore, Registry};
 use landline_core::{
@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 use self::admin_file::AdminFile;
 pub use self::blobs::open_blobs;
@@ -281,7 +282,11 @@ async fn assemble(
     let admin_token = match config.admin_token {
         Some(token) => token,
         // Not of the form of a site's secret, so that neither is taken for the other.
-        None => SiteSecret::from_text(&format!("lla_{}", directory::random_text(&*entropy)))?,
+        None => {
+            let mut random = Zeroizing::new([0; 32]);
+            entropy.fill(&mut *random);
+            SiteSecret::from_text(AdminToken::from_random(&random).expose())?
+        }
     };
     let admin_routes = admin_api::routes(app.clone(), editor, &admin_token, audit.clone());
     let router = client_api::routes().merge(connector_api::routes()).merge(identity::routes());

@@ -27,6 +27,7 @@ use landline_core::{BotDirectory, BotProfile, DeliveryMode};
 use landline_outbound::Authorities;
 use landline_protocol::{BotName, SiteName, Timestamp};
 use url::Url;
+use zeroize::Zeroize as _;
 
 pub(crate) use editor::Parts as EditorParts;
 pub use editor::{AppIdChange, BotChange, ChangeError, Editor, OutgoingChange, SiteChange};
@@ -133,6 +134,12 @@ impl Hidden {
     /// The text: for the wire, never for a log.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

@@ -47,14 +47,22 @@ async fn nothing_that_opens_a_door_is_logged() {
     ann.poll(&format!("?watermark={CANARY}")).await.expect(400);
     ann.call(Method::POST, "/activities").json_text(format!("{{\"{CANARY}\"")).send().await.expect(400);
     assert!(Opening::default().open(&ann.stream_url.replace("t=", "t=x")).await.is_err());
+    // A token that was good, one that follows it, and a secret where a token should be.
+    let refreshed = server.post("/v3/directline/tokens/refresh").bearer(&ann.token).send().await;
+    let refreshed = refreshed.expect(200).text("token");
+    server.get(&ann.path("/activities")).header("cookie", CANARY).bearer(SECRET).send().await;
     let link = bring_files(&server, &ann).await;
     let mut made = administer(&server).await;
     made.push(link);
+    server.clock.advance(std::time::Duration::from_secs(24 * 3600));
+    ann.poll("").await.refused(403, "TokenExpired");
+    assert!(Opening::default().open(&ann.stream_url).await.is_err());
     let metrics = Call::new(server.admin, Method::GET, "/metrics").send().await;
     let metrics = String::from_utf8(metrics.expect(200).body.to_vec()).expect("UTF-8");
     let ticket = ann.stream_url.split("t=").nth(1).expect("a ticket").to_owned();
     let capability = server.service_url.split('/').nth(4).expect("a capability").to_owned();
     server.stop().await.expect("a good end");
+    made.push(refreshed);
     made.extend([SECRET, ADMIN_TOKEN, CANARY, PERSON, &ann.token, &ticket, &capability].map(str::to_owned));
 
     made.push("canary-of-a-forged-line".to_owned());
@@ -62,6 +70,7 @@ async fn nothing_that_opens_a_door_is_logged() {
     let logged = logs.text();
     assert!(logged.contains("answered 502"), "nothing was captured: {logged}");
     assert!(logged.contains("Changed by the admin API: CredentialAdded added"), "changes are logged");
+    assert!(logged.contains("landline::audit") && logged.contains("TokenExpired"), "so is who was refused");
     for text in [&logged, &metrics] {
         for hidden in &made {
             assert!(!text.contains(hidden.as_str()), "{hidden} stands in:\n{}", line_with(text, hidden));

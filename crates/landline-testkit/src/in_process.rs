@@ -10,6 +10,7 @@ mod actors;
 mod builder;
 pub mod disk;
 pub mod http;
+pub mod inside;
 pub mod keys;
 pub mod logs;
 pub mod openapi;
@@ -129,6 +130,11 @@ impl TestServer {
     /// Has the server read its certificate again, as SIGHUP does.
     pub fn reload(&self) {
         self.builder.reload.notify_one();
+    }
+
+    /// Where the embedded store keeps the data.
+    pub fn data_folder(&self) -> Option<&std::path::Path> {
+        self.folder.as_ref().map(|folder| folder.path())
     }
 
     /// Begins the stop and lets it go on beside the test.

@@ -33,8 +33,8 @@ pub(crate) enum Sdk {
     AgentsDotnet,
 }
 
-/// What goes into a block.
-#[derive(Clone, Copy, Debug)]
+/// What goes into a block. Without debug output: the credential would stand in it.
+#[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
     pub(crate) bot: &'a Bot,
     /// Where the bot listens.

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use zeroize::Zeroize as _;
 
 use super::ConfigError;
 
@@ -117,6 +118,12 @@ pub(super) struct Site {
 
 /// A secret by value. Its errors and its debug output do not hold it.
 pub(super) struct SecretText(pub(super) String);
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use landline_auth::{SecretOwner, SecretText};
+use zeroize::Zeroizing;
 
 use super::file;
 use super::{ConfigError, Environment};
@@ -49,12 +50,14 @@ impl Sources<'_> {
                 return Err(ConfigError::new(key, problem));
             }
         };
+        let text = Zeroizing::new(text);
         parse(&text).map(Some).map_err(|problem| ConfigError::new(key, problem))
     }
 }
 
 fn read(key: &str, path: &Path) -> Result<String, ConfigError> {
     let text = std::fs::read_to_string(path)
+        .map(Zeroizing::new)
         .map_err(|error| ConfigError::new(key, format!("cannot read {}: {error}", path.display())))?;
     // Editors and `echo` end a file with a line break; it is not part of the secret.
     let text = text.strip_suffix('\n').unwrap_or(&text);

@@ -13,6 +13,7 @@ mod credentials;
 mod files;
 mod framing;
 mod ids;
+mod inside;
 mod isolation;
 mod kinds;
 mod outbound;

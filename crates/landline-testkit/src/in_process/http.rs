@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::inside::tells_nothing_of_the_inside;
 use super::openapi;
 
 /// A request that takes longer fails the test.
@@ -147,6 +148,7 @@ impl Call {
             let (head, body) = sender.send_request(request).await?.into_parts();
             let body = body.collect().await?.to_bytes();
             let reply = Reply { status: head.status.as_u16(), headers: head.headers, body };
+            tells_nothing_of_the_inside(reply.status, &reply.headers, &reply.body);
             openapi::check(&method, &path, &reply);
             Ok(reply)
         };

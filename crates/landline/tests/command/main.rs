@@ -11,6 +11,7 @@ mod forget;
 mod manage;
 mod outbox;
 mod process;
+mod secrecy;
 mod serve;
 mod sockets;
 mod stub;

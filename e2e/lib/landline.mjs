@@ -1,13 +1,13 @@
 // The server under test: the built binary, on ports and a data folder that outlive a kill.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Child, freePort } from './child.mjs';
-import { binary } from './paths.mjs';
+import { artifacts, binary } from './paths.mjs';
 import { until } from './wait.mjs';
 
 let started = 0;
@@ -16,6 +16,9 @@ const toml = value => (value !== null && typeof value === 'object' && !Array.isA
   ? `{ ${Object.entries(value).map(([key, inner]) => `${key} = ${toml(inner)}`).join(', ')} }`
   : JSON.stringify(value));
 const table = (name, entries) => `[${name}]\n${Object.entries(entries).map(([key, value]) => `${key} = ${toml(value)}\n`).join('')}`;
+
+/** What opens a door: a token or a ticket with its signature, and what the server makes for operators and bots. */
+const OPENS_A_DOOR = /eyJ[\w-]+\.eyJ[\w-]+\.[\w-]{20,}|ll[abs]_[0-9A-Za-z]{49}/;
 
 /** A secret as an operator makes one. */
 export const newSecret = () => randomBytes(32).toString('hex');
@@ -80,7 +83,7 @@ export class Landline {
 
   /** Starts the process and waits until it says it is ready. */
   async launch() {
-    this.child = new Child(this.name, binary, ['serve', '--config', join(this.folder, 'landline.toml')], this.env);
+    this.child = new Child(this.name, binary, ['--log-level', 'debug', 'serve', '--config', join(this.folder, 'landline.toml')], this.env);
     const died = this.child.gone.then(end => {
       throw new Error(`${binary} ended while starting: ${JSON.stringify(end)}; see ${this.name}.log`);
     });
@@ -101,5 +104,18 @@ export class Landline {
   async stop() {
     await this.child?.end('SIGKILL');
     await rm(this.folder, { recursive: true, force: true });
+    if (this.child) await this.hasToldNoSecret();
+  }
+
+  /** Whatever the test was about: nothing that opens a door stands in what the server has printed. */
+  async hasToldNoSecret() {
+    const path = join(artifacts, 'logs', `${this.name}.log`);
+    const log = await until('the end of the log', async () => {
+      const text = await readFile(path, 'utf8');
+      return text.trimEnd().split('\n').at(-1).startsWith('--- ended') && text;
+    });
+    const secrets = Object.values(this.secrets);
+    const told = log.split('\n').find(line => OPENS_A_DOOR.test(line) || secrets.some(secret => line.includes(secret)));
+    if (told) throw new Error(`${this.name}.log holds what opens a door: ${told}`);
   }
 }

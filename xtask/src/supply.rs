@@ -160,3 +160,35 @@ fn lists() -> Result<Vec<PathBuf>> {
     }
     Ok(lists)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with the lints of a workspace, given the text of its manifest and those of its members.
+    fn complaints(workspace: &str, members: &[(String, String)]) -> Vec<String> {
+        let takes_over = |text: &str| {
+            let lints = text.split("\n[lints]\n").nth(1);
+            lints.is_some_and(|lints| lints.starts_with("workspace = true\n"))
+        };
+        let forbids = workspace.contains("\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\n");
+        let free = members.iter().filter(|(_, text)| !takes_over(text)).map(|(path, _)| path.clone());
+        free.chain((!forbids).then(|| "the workspace".to_owned())).collect()
+    }
+
+    #[test]
+    fn none_of_our_crates_may_hold_unsafe_code() {
+        let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        let folders = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path());
+        let folders = folders.chain(["bench", "xtask"].map(|name| root().join(name)));
+        let members: Vec<(String, String)> = folders
+            .map(|folder| folder.join("Cargo.toml"))
+            .map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap()))
+            .collect();
+        assert!(members.len() >= 11, "{members:?}");
+        assert_eq!(complaints(&workspace, &members), [""; 0]);
+        let without = members[0].1.replace("[lints]\nworkspace = true\n", "");
+        assert_eq!(complaints(&workspace, &[("one".to_owned(), without)]), ["one"]);
+        assert_eq!(complaints(&workspace.replace("\"forbid\"", "\"warn\""), &[]), ["the workspace"]);
+    }
+}

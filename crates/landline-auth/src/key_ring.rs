@@ -81,7 +81,7 @@ impl TokenKey {
 
 /// A short name for the key that tells nothing useful about it: 64 bits of a digest of 256 random bits.
 fn id_of(key: &[u8; 32]) -> String {
-    let named = [b"landline token key id\0".as_slice(), key].concat();
+    let named = Zeroizing::new([b"landline token key id\0".as_slice(), key].concat());
     let id = digest(&SHA256, &named);
     URL_SAFE_NO_PAD.encode(id.as_ref().get(..ID_BYTES).unwrap_or_default())
 }

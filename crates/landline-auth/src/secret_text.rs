@@ -180,7 +180,7 @@ fn check_digits(head: &str) -> String {
 /// The number that these bytes are (the first is the highest), in `CHARS` digits to the base of 62.
 fn base62<const CHARS: usize>(bytes: &[u8]) -> String {
     let mut number = Zeroizing::new(bytes.to_vec());
-    let mut digits = [0_u8; CHARS];
+    let mut digits = Zeroizing::new([0_u8; CHARS]);
     for digit in digits.iter_mut().rev() {
         let mut rest = 0_u16;
         for byte in number.iter_mut() {
@@ -190,7 +190,11 @@ fn base62<const CHARS: usize>(bytes: &[u8]) -> String {
         }
         *digit = low_byte(rest);
     }
-    digits.iter().filter_map(|digit| ALPHABET.get(usize::from(*digit))).copied().map(char::from).collect()
+    let letters =
+        digits.iter().filter_map(|digit| ALPHABET.get(usize::from(*digit))).copied().map(char::from);
+    let mut text = String::with_capacity(CHARS);
+    text.extend(letters);
+    text
 }
 
 /// Both uses are below 256: a rest is below 62, and a quotient below 256 because the rest before it was below 62.

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
@@ -41,7 +41,7 @@ use utoipa_axum::routes;
 use crate::audit::{Audit, in_the_same_call, note_change};
 use crate::directory::Editor;
 use crate::error::ApiError;
-use crate::http::{Observed, guarded, with_fallbacks, with_inner_layers};
+use crate::http::{Observed, with_fallbacks, with_inner_layers};
 use crate::state::App;
 use crate::telemetry::{AdminChange, Metrics};
 
@@ -105,7 +105,6 @@ pub fn probes(readiness: ReadinessState, metrics: Arc<Metrics>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(page_of_metrics))
         .with_state(Probes { readiness, metrics })
-        .layer(map_response(guarded))
 }
 
 /// Everything below `/admin/v1`, for whoever shows the token.

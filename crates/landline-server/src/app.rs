@@ -36,7 +36,9 @@ use crate::config::{Config, StoreLimits};
 use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::{self, Directory, Editor, EditorParts, FileEntries, Snapshot};
 use crate::files::{Links, WithLinks, open_file_keys};
-use crate::http::{Observed, ServeLimits, TrustedProxies, serve, with_client_address, with_layers};
+use crate::http::{
+    Observed, ServeLimits, TrustedProxies, serve, with_client_address, with_layers, with_refusals,
+};
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
 use crate::limits::{
     ADMIN_CONNECTIONS, AUDIT_END, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, CLEAR_UNFINISHED, STREAM_DRAIN,
@@ -309,6 +311,7 @@ async fn assemble(
         ServeLimits { connections: ADMIN_CONNECTIONS, connections_per_address: 0, ..limits.clone() };
     let admin_router = admin_api::probes(readiness.clone(), Arc::clone(&metrics));
     let admin_router = admin_router.merge(openapi::routes(&[Document::Admin])).merge(admin_routes);
+    let admin_router = with_refusals(admin_router);
     // Stays up while the rest drains, so that a probe sees it.
     let admin_shutdown = CancellationToken::new();
     let admin_task =

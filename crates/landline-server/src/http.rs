@@ -31,9 +31,9 @@ pub(crate) use body::{discard, discard_body};
 pub use client_address::{ClientAddress, TrustedProxies, with_client_address};
 pub use connection::Peer;
 pub(crate) use cors::HISTORY_EXPIRED;
-pub(crate) use guards::{CROSS_ORIGIN_RESOURCE_POLICY, guarded};
+pub(crate) use guards::CROSS_ORIGIN_RESOURCE_POLICY;
 pub use layers::{Observed, RequestId, with_layers};
-pub(crate) use layers::{with_fallbacks, with_inner_layers};
+pub(crate) use layers::{with_fallbacks, with_inner_layers, with_refusals};
 pub use serve::{ServeLimits, serve};
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ const JSON: &str = "application/json";
 const JSON_IN_UTF_8: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// An answer that has no other layer around it.
-pub(crate) async fn guarded(mut response: Response) -> Response {
+pub(super) async fn guarded(mut response: Response) -> Response {
     put(response.headers_mut());
     response
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, Entry, HeaderName, PROXY_AUTHORIZATION};
@@ -88,6 +88,13 @@ pub fn with_layers(router: Router, observed: Observed) -> Router {
 pub(crate) fn with_inner_layers(router: Router, observed: Observed) -> Router {
     let observer = Observer { observed, for_browsers: false };
     router.layer(from_fn(catch_panic)).layer(from_fn(refuse)).layer(from_fn_with_state(observer, observe))
+}
+
+/// Makes a listener answer what is no request, and what no route is for, like any other refusal, with what guards it in browsers.
+///
+/// Not here: what [`with_inner_layers`] does for those of its routes that want an id, a count and a record.
+pub(crate) fn with_refusals(router: Router) -> Router {
+    with_fallbacks(router).layer(from_fn(refuse)).layer(map_response(guards::guarded))
 }
 
 /// Answers what no handler is for.

@@ -11,6 +11,7 @@ mod bodies;
 mod browsers;
 mod credentials;
 mod files;
+mod forgery;
 mod framing;
 mod ids;
 mod inside;

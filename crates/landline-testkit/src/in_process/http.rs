@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::inside::tells_nothing_of_the_inside;
+use super::inside::{is_guarded_in_browsers, tells_nothing_of_the_inside};
 use super::openapi;
 
 /// A request that takes longer fails the test.
@@ -149,6 +149,7 @@ impl Call {
             let body = body.collect().await?.to_bytes();
             let reply = Reply { status: head.status.as_u16(), headers: head.headers, body };
             tells_nothing_of_the_inside(reply.status, &reply.headers, &reply.body);
+            is_guarded_in_browsers(&reply.headers);
             openapi::check(&method, &path, &reply);
             Ok(reply)
         };

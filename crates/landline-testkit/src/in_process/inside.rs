@@ -1,4 +1,5 @@
-//! What no answer may tell: where the program lies, what it is made of, which release it is.
+//! What no answer may tell: where the program lies, what it is made of, which release it is; and what every answer tells
+//! browsers.
 //!
 //! Every answer that a test gets by [`Call`](super::Call) is looked at, so the whole suite is the test.
 
@@ -55,4 +56,20 @@ pub fn tells_nothing_of_the_inside(status: u16, headers: &HeaderMap, body: &[u8]
     if let Some(words) = of_the_inside(&body) {
         panic!("a refusal ({status}) tells of the inside ({words}): {body}");
     }
+}
+
+/// Panics where an answer leaves a browser free to do more with it than it was asked for.
+pub fn is_guarded_in_browsers(headers: &HeaderMap) {
+    let is = |name: &str, has: &dyn Fn(&str) -> bool| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        assert!(has(value), "the header {name} is {value:?}: {headers:?}");
+    };
+    is("x-content-type-options", &|value| value == "nosniff");
+    is("referrer-policy", &|value| value == "no-referrer");
+    is("content-security-policy", &|value| {
+        value.contains("default-src 'none'") && value.contains("frame-ancestors 'none'")
+    });
+    is("cache-control", &|value| value == "no-store");
+    is("cross-origin-resource-policy", &|value| matches!(value, "same-origin" | "cross-origin"));
+    is("content-type", &|value| !value.contains("html") && !value.contains("javascript"));
 }

@@ -132,3 +132,52 @@ fn scope() -> BitFlags<Scope> {
     let abstract_manager = manager.is_some_and(|socket| socket.as_encoded_bytes().starts_with(b"@"));
     if abstract_manager { Scope::Signal.into() } else { Scope::from_all(KNOWN) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::ErrorKind::{self, PermissionDenied};
+    use std::net::{TcpListener, TcpStream};
+    use std::process::Command;
+
+    use super::*;
+
+    /// What each attempt came to: running a program, listening, writing elsewhere, reading elsewhere, writing to a folder of one's
+    /// own, calling somebody.
+    fn attempts(own: &Path, elsewhere: &Path, bot: &TcpListener) -> [Result<(), ErrorKind>; 6] {
+        let file = elsewhere.join("there");
+        [
+            Command::new("/bin/true").status().map(drop),
+            TcpListener::bind("127.0.0.1:0").map(drop),
+            fs::write(elsewhere.join("new"), "x"),
+            fs::read(file).map(drop),
+            fs::write(own.join("new"), "x"),
+            bot.local_addr().and_then(TcpStream::connect).map(drop),
+        ]
+        .map(|tried| tried.map_err(|error| error.kind()))
+    }
+
+    /// Landlock holds for the thread that asks for it, so one of this test stays free.
+    #[test]
+    fn s83_no_program_is_run_and_no_further_socket_listens() {
+        let (own, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(elsewhere.path().join("there"), "x").unwrap();
+        let bot = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(
+            attempts(own.path(), elsewhere.path(), &bot),
+            [Ok(()); 6],
+            "nothing is shown by what fails anyway"
+        );
+        let confined = std::thread::scope(|threads| {
+            let confined = threads.spawn(|| {
+                let read = ["/usr", "/lib", "/lib64"].map(PathBuf::from).to_vec();
+                let paths = Paths { read, written: vec![own.path().to_owned()], ..Paths::default() };
+                let _held = require(&paths).unwrap();
+                attempts(own.path(), elsewhere.path(), &bot)
+            });
+            confined.join().unwrap()
+        });
+        let refused = Err(PermissionDenied);
+        assert_eq!(confined, [refused, refused, refused, refused, Ok(()), Ok(())]);
+    }
+}

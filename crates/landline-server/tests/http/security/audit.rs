@@ -23,10 +23,18 @@ struct Audited {
 
 impl Audited {
     async fn start() -> Self {
+        Self::behind("10.0.0.0/8").await
+    }
+
+    /// The same, with these proxies to be believed.
+    async fn behind(proxies: &'static str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("audit.log");
         let log = path.clone();
-        let builder = TestServer::builder().configure(move |config| config.audit_log = Some(log));
+        let builder = TestServer::builder().configure(move |config| {
+            config.audit_log = Some(log);
+            config.trusted_proxies = vec![proxies.parse().expect("a network")];
+        });
         Self { world: World::of(builder.start().await).await, path, _folder: folder }
     }
 
@@ -135,6 +143,36 @@ async fn s81_each_refusal_is_counted_and_told_once() {
     let text = std::fs::read_to_string(&audited.path).expect("the audit log");
     for hidden in [SECRET, &audited.world.ann.token, &audited.world.eve.token, "evil.example"] {
         assert!(!text.contains(hidden), "{hidden}");
+    }
+}
+
+/// The address that is written down is the one that is counted by, too.
+#[tokio::test]
+async fn s43_nobody_but_a_proxy_says_where_a_request_comes_from() {
+    let claims = [
+        ("x-forwarded-for", "203.0.113.9", "203.0.113.9"),
+        ("x-forwarded-for", "192.0.2.1, 203.0.113.9", "203.0.113.9"),
+        ("x-forwarded-for", "192.0.2.1, 203.0.113.9, 127.0.0.2", "203.0.113.9"),
+        ("forwarded", "for=192.0.2.1, for=203.0.113.9;proto=https", "203.0.113.9"),
+        ("x-real-ip", "203.0.113.9", "127.0.0.1"),
+        ("true-client-ip", "203.0.113.9", "127.0.0.1"),
+        ("cf-connecting-ip", "203.0.113.9", "127.0.0.1"),
+        ("x-client-ip", "203.0.113.9", "127.0.0.1"),
+    ];
+    for (proxies, believed) in [("10.0.0.0/8", false), ("127.0.0.0/8", true)] {
+        let audited = Audited::behind(proxies).await;
+        let mut expected = Vec::new();
+        for (name, value, meant) in claims {
+            let call = audited.world.server.post("/v3/directline/conversations").header(name, value);
+            let reply = call.bearer("unknown").send().await.expect(403);
+            let from = if believed { meant } else { "127.0.0.1" };
+            expected.push((reply.header("x-request-id").to_owned(), from, format!("{name}: {value}")));
+        }
+        let records = audited.wait_for("denied", expected.len()).await;
+        for (id, from, claim) in expected {
+            let record = records.iter().find(|record| record["request"] == *id).expect("a record");
+            assert_eq!(record["address"], from, "{claim}, where {proxies} is believed");
+        }
     }
 }
 

@@ -135,7 +135,8 @@ async fn s52_json_that_costs_more_than_it_weighs_is_refused_or_kept_as_it_is() {
         let begun = Instant::now();
         let send = Ask::post(world.ann.path("/activities")).bearer(&world.ann.token).json(&body);
         send.send(address).await.expect(200);
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?} for {} bytes", begun.elapsed(), body.len());
+        // In a development build beside other tests; what grows with the square of it takes minutes.
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?} for {} bytes", begun.elapsed(), body.len());
         let page = Ask::get(world.ann.path("/activities")).bearer(&world.ann.token).send(address).await;
         let inner = &body[1..body.len() - 1];
         assert!(page.text().contains(inner), "{}", &body[..body.len().min(60)]);

@@ -291,8 +291,7 @@ async fn s36_s37_s38_every_answer_is_guarded_in_browsers() {
         let kind = answer.header("content-type").unwrap_or_default();
         let is_text = what.contains("/metrics") || what.contains("/healthz");
         assert!(is_text || kind == "application/json; charset=utf-8", "{what}: {kind}");
-        let is_for_all = what.contains(".well-known");
-        assert!(is_for_all || answer.header("cache-control") == Some("no-store"), "{what}: {answer:?}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
         let is_array = answer.body.first() == Some(&b'[');
         assert_eq!(
             is_array,

@@ -46,6 +46,8 @@ async fn refused(server: &TestServer, vector: impl AsRef<[u8]>, status: u16) {
     assert_eq!(answer.header("x-request-id").map(str::len), Some(16), "{shown:?}");
     assert_eq!(answer.header("connection"), Some("close"), "{shown:?}");
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{shown:?}");
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{shown:?}");
+    assert_eq!(answer.header("server"), None, "{shown:?}");
 }
 
 /// A request for a token, with these fields, and what follows as it is.

@@ -10,7 +10,7 @@ use super::World;
 use super::raw::Ask;
 
 /// Enough of each that a short cycle, a counter or a clock in them would be seen.
-const DRAWN: usize = 250_000;
+const DRAWN: usize = 500_000;
 
 /// The letters that an id is made of.
 const LETTERS: usize = 62;

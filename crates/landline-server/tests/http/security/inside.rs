@@ -1,7 +1,7 @@
 //! What refusals tell, and what lies on the disk (S18, S79).
 //!
-//! Every refusal of the whole suite is looked at (`landline_testkit::in_process::inside`); here are those that have the
-//! most to tell.
+//! Every refusal of the whole suite is looked at (`landline_testkit::in_process::inside`, and `raw` for those to bytes);
+//! here are those that have the most to tell.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use landline_testkit::in_process::{OTHER_SECRET, SECOND_SECRET, SECRET, TestServ
 use serde_json::json;
 
 use super::World;
+use super::raw::Line;
 
 #[tokio::test]
 async fn s79_what_broke_inside_is_for_the_operator_alone() {
@@ -33,6 +34,41 @@ async fn s79_what_broke_inside_is_for_the_operator_alone() {
         assert!(body.contains(refusal.header("x-request-id")), "the operator finds it by its id: {body}");
     }
     assert!(of_the_inside(trouble).is_some(), "what is looked for is found");
+}
+
+/// Whoever asks there has the machine or the operator's network, and is still told no more, and in the same form.
+#[tokio::test]
+async fn s79_the_listener_of_the_operator_refuses_as_the_other_one_does() {
+    let world = World::start().await;
+    for (bytes, status, code) in [
+        ("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404, "ResourceNotFound"),
+        ("GET /openapi/directline.json HTTP/1.1\r\nHost: x\r\n\r\n", 404, "ResourceNotFound"),
+        ("POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405, "NotSupported"),
+        ("GET /healthz HTTP/1.1\r\n\r\n", 400, "MalformedData"),
+        (
+            "GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+            400,
+            "MalformedData",
+        ),
+        ("GET /admin/v1/sites HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400, "MalformedData"),
+    ] {
+        for address in [world.server.admin, world.server.address] {
+            let mut line = Line::open(address).await;
+            line.write(bytes.as_bytes()).await;
+            let answer = line.answer("GET").await;
+            let is_for_operators = address == world.server.admin;
+            if is_for_operators || !bytes.contains("POST /healthz") && !bytes.contains("/openapi/") {
+                assert_eq!(answer.refusal(), (status, code.to_owned()), "{bytes:?}: {answer:?}");
+            }
+            for (name, value) in [
+                ("x-content-type-options", "nosniff"),
+                ("cache-control", "no-store"),
+                ("referrer-policy", "no-referrer"),
+            ] {
+                assert_eq!(answer.header(name), Some(value), "{bytes:?}: {answer:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

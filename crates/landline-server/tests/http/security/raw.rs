@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use landline_testkit::in_process::inside::of_the_inside;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -249,6 +250,9 @@ impl Line {
                 std::mem::take(&mut self.kept)
             }
         };
+        if answer.status >= 400 {
+            assert_eq!(of_the_inside(&answer.text()), None, "{}", answer.text());
+        }
         answer
     }
 

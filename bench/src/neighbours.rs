@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Common;
 use crate::crowd::{self, Seat};
-use crate::rig::Rig;
+use crate::rig::{Rig, UNLIMITED};
 use crate::stats::{median, ms, percentile};
 
 /// How many bots behave.
@@ -147,7 +147,7 @@ fn secret(site: &str) -> String {
 fn config(good: &[Bot], bad: &BadBot) -> String {
     let good = good.iter().enumerate().map(|(number, bot)| (format!("good{number}"), bot.endpoint()));
     let all = good.chain([("bad".to_owned(), bad.endpoint())]);
-    let mut text = format!("[limits]\nbot_deadline = \"{}s\"\n\n", BOT_DEADLINE.as_secs());
+    let mut text = format!("[limits]\n{UNLIMITED}bot_deadline = \"{}s\"\n\n", BOT_DEADLINE.as_secs());
     for (name, endpoint) in all {
         let secret = secret(&name);
         text += &format!(

@@ -17,6 +17,12 @@ pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(60);
 /// The secret of the measured site.
 const SECRET: &str = "bench-secret-0123456789-0123456789-0123456789-01";
 
+/// Keys of `[limits]` for whoever measures what the server can do, and not what it lets through.
+pub(crate) const UNLIMITED: &str = "site_sends_per_second = 0\nsite_starts_per_second = 0\nsite_tokens_per_second = 0\n\
+    site_uploads_per_second = 0\nuser_sends_per_second = 0\nuser_starts_per_second = 0\n\
+    conversation_sends_per_second = 0\nconversation_polls_per_second = 0\nconversation_reconnects_per_second = 0\n\
+    bot_calls_per_second = 0\n";
+
 /// A running server that nobody else uses.
 #[derive(Debug)]
 pub(crate) struct Rig {
@@ -27,7 +33,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start(common: &Common) -> Result<Self> {
-        Self::start_with(common, String::new()).await
+        Self::start_with(common, format!("[limits]\n{UNLIMITED}")).await
     }
 
     /// With more in the configuration file.

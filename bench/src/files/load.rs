@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::Common;
-use crate::rig::Rig;
+use crate::rig::{Rig, UNLIMITED};
 
 pub(crate) const MIB: u64 = 1024 * 1024;
 /// A file that takes longer has failed.
@@ -38,7 +38,7 @@ pub(crate) enum Door {
 
 /// A server that takes large files.
 pub(crate) async fn rig(common: &Common) -> Result<Rig> {
-    Rig::start_with(common, LIMITS.to_owned()).await
+    Rig::start_with(common, format!("{LIMITS}{UNLIMITED}")).await
 }
 
 /// A conversation for each client.

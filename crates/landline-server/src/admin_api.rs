@@ -111,8 +111,8 @@ pub fn probes(readiness: ReadinessState, metrics: Arc<Metrics>) -> Router {
 pub fn routes(app: App, editor: Editor, token: &SiteSecret, audit: Audit) -> Router {
     let routes = Router::from(documented());
     let (entropy, metrics) = (Arc::clone(&app.entropy), Arc::clone(&app.metrics));
+    let guard = from_fn_with_state(auth::Guard::new(token, app.clone(), audit.clone()), auth::check);
     let admin = Admin { body_timeout: app.body_timeout, app, editor };
-    let guard = from_fn_with_state(auth::Guard::new(token, audit.clone()), auth::check);
     let routes = with_fallbacks(routes.with_state(admin)).layer(guard);
     let routes = with_inner_layers(routes, Observed { entropy, metrics, audit });
     Router::new().nest("/admin/v1", routes)

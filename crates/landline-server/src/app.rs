@@ -46,6 +46,7 @@ use crate::limits::{
 };
 use crate::openapi::{self, Document};
 use crate::outbound::Outbound;
+use crate::overload::Overload;
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
 use crate::telemetry::{ActivityOrigin, DeliveryOutcome, Metrics, OutboxEvent, StreamedAnswerEnd};
@@ -276,6 +277,7 @@ async fn assemble(
         },
         draining: shutdown.clone(),
         closing: closing.clone(),
+        overload: Overload::new(config.limits.server.rates.clone(), Arc::clone(&metrics), shutdown.clone()),
         uploads: Places::new(UPLOADS_AT_ONCE, UPLOADS_PER_CONVERSATION),
         sends: TaskTracker::new(),
         tasks: tasks.clone(),
@@ -291,7 +293,7 @@ async fn assemble(
         }
     };
     let admin_routes = admin_api::routes(app.clone(), editor, &admin_token, audit.clone());
-    let router = client_api::routes().merge(connector_api::routes()).merge(identity::routes());
+    let router = client_api::routes(&app).merge(connector_api::routes()).merge(identity::routes());
     let documents = openapi::routes(&[Document::Directline, Document::Connector]);
     let router = router.with_state(app).merge(documents).merge(extra_routes);
     let observed = Observed { entropy, metrics: Arc::clone(&metrics), audit: audit.clone() };
@@ -564,7 +566,7 @@ mod tests {
     use landline_auth::DatedSecrets;
 
     use super::*;
-    use crate::directory::{ManagedBy, Site};
+    use crate::directory::{ManagedBy, Site, SiteRates};
 
     #[test]
     fn retention_follows_the_sites_that_there_are_now() {
@@ -578,6 +580,7 @@ mod tests {
                 retention: Duration::from_secs(days * 86_400),
                 files: None,
                 enhanced: Default::default(),
+                rates: SiteRates::default(),
                 created: None,
                 managed_by: ManagedBy::Registry,
             };

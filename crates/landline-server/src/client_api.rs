@@ -10,12 +10,14 @@ mod download;
 mod let_in;
 pub(crate) mod query;
 mod session;
+mod shaped;
 mod stream;
 mod tokens;
 mod upload;
 mod used_tickets;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,8 +26,8 @@ pub(crate) use self::used_tickets::UsedTickets;
 use crate::state::App;
 
 /// The routes of the client API.
-pub fn routes() -> Router<App> {
-    documented().into()
+pub fn routes(app: &App) -> Router<App> {
+    Router::from(documented()).route_layer(from_fn_with_state(app.clone(), shaped::at_the_door))
 }
 
 /// The same with their document.

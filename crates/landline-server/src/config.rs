@@ -40,7 +40,7 @@ use landline_outbound::{AddressPolicy, Authorities, Trust};
 use landline_protocol::{BotName, SiteName};
 use url::Url;
 
-use crate::directory::{Enhanced, OutgoingCredentials};
+use crate::directory::{Enhanced, OutgoingCredentials, SiteRates};
 use crate::limits::ServerLimits;
 
 /// Everything, checked.
@@ -171,6 +171,8 @@ pub struct SiteConfig {
     pub files: Option<FileLife>,
     /// Enhanced authentication.
     pub enhanced: Enhanced,
+    /// How much may come to it.
+    pub rates: SiteRates,
 }
 
 /// Every bound that may be changed.

@@ -184,6 +184,19 @@ impl Bot {
     }
 }
 
+/// How much may come to one site, a second; zero: as much as you like. `None`: as the limits say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SiteRates {
+    /// Sends and uploads.
+    pub sends: Option<u32>,
+    /// Starts of conversations.
+    pub starts: Option<u32>,
+    /// Tokens, issued and refreshed.
+    pub tokens: Option<u32>,
+    /// Uploads.
+    pub uploads: Option<u32>,
+}
+
 /// A site: clients that share secrets, in front of one bot.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -203,6 +216,8 @@ pub struct Site {
     pub files: Option<FileLife>,
     /// Enhanced authentication.
     pub enhanced: Enhanced,
+    /// How much may come to it.
+    pub rates: SiteRates,
     /// From when on its tokens count: those that were issued earlier are of an older site of that name. `None`: all
     /// count, as in a site of the file, or one that an older release has kept.
     pub created: Option<Timestamp>,

@@ -21,6 +21,7 @@ pub mod identity;
 pub mod limits;
 pub mod openapi;
 pub mod outbound;
+mod overload;
 mod public_url;
 mod send_name;
 pub mod state;

@@ -3,7 +3,11 @@
 //!
 //! Not here: bounds of the domain, such as the size of an activity (`landline_core::limits`).
 
+mod overload;
+
 use std::time::Duration;
+
+pub use overload::*;
 
 /// Bounds that an operator may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct ServerLimits {
     pub audit_log_bytes: u64,
     /// How many files of the audit log that were put aside are kept. Default 8.
     pub audit_log_files: usize,
+    /// How often what may come.
+    pub rates: Rates,
 }
 
 impl Default for ServerLimits {
@@ -63,6 +69,7 @@ impl Default for ServerLimits {
             write_timeout: Duration::from_secs(30),
             audit_log_bytes: 64 * 1024 * 1024,
             audit_log_files: 8,
+            rates: Rates::default(),
         }
     }
 }

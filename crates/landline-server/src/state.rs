@@ -13,6 +13,7 @@ use crate::connector_api::attachments::room::BodyRoom;
 use crate::directory::Directory;
 use crate::files::Links;
 use crate::identity::Identity;
+use crate::overload::Overload;
 use crate::public_url::PublicUrl;
 use crate::telemetry::Metrics;
 use crate::token_keys::TokenKeys;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub draining: CancellationToken,
     /// Cancelled when nothing that was accepted is under way any more: streams say goodbye, held polls answer.
     pub closing: CancellationToken,
+    /// Who has to wait, and who has to go away.
+    pub(crate) overload: Overload,
     /// Places for uploads that are being read.
     pub(crate) uploads: Places,
     /// The sends that were let in and are not answered.

@@ -7,5 +7,5 @@ mod process;
 
 pub use metrics::{
     ActivityOrigin, AdminChange, BotRefused, CertificateReload, DeliveryOutcome, FileRefused, KeysFetched,
-    Metrics, OutboxEvent, Shed, SocketClosed, StreamedAnswerEnd, TlsHandshake, TokenWay,
+    Limit, Metrics, OutboxEvent, Shed, SocketClosed, StreamedAnswerEnd, Throttled, TlsHandshake, TokenWay,
 };

@@ -12,17 +12,20 @@ use landline_auth::{SecretDigest, SiteSecret, bearer};
 
 use crate::audit::{Audit, Audited, OperatorCall};
 use crate::error::ApiError;
+use crate::http::ClientAddress;
+use crate::state::App;
 
 /// What is kept of the admin token: only what is needed to know it again.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
     token: Arc<SecretDigest>,
+    app: App,
     audit: Audit,
 }
 
 impl Guard {
-    pub(super) fn new(token: &SiteSecret, audit: Audit) -> Self {
-        Self { token: Arc::new(token.digest()), audit }
+    pub(super) fn new(token: &SiteSecret, app: App, audit: Audit) -> Self {
+        Self { token: Arc::new(token.digest()), app, audit }
     }
 
     /// Takes the same time whatever is shown.
@@ -47,6 +50,9 @@ pub(super) async fn check(
         call.answered(response.status());
         response.extensions_mut().insert(Audited);
         return Ok(response);
+    }
+    if presented.is_some() {
+        guard.app.overload.wrong_secret(ClientAddress::of(request.extensions())).await?;
     }
     Err(ApiError::unauthorized(
         "send authorization: Bearer and the admin token, which stands in admin.json in the data folder",

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use landline_core::{Begin, ClientSend, History, Next, Seen};
-use landline_protocol::{ActivitySet, ResourceResponse, UserId};
-use tokio::time::timeout;
+use landline_protocol::{ActivitySet, Position, ResourceResponse, UserId};
+use tokio::time::{Instant, timeout};
 
 use super::credentials::{Participant, check_user};
 use super::let_in::LetIn;
@@ -19,6 +19,7 @@ use crate::body::ActivityBody;
 use crate::error::ApiError;
 use crate::http::{HISTORY_EXPIRED, Peer};
 use crate::openapi::shapes;
+use crate::overload::Door;
 use crate::send_name::SendName;
 use crate::state::App;
 use crate::telemetry::ActivityOrigin;
@@ -84,6 +85,15 @@ pub(super) async fn poll(
     let wait = query::wait(query.as_deref())?;
     let conversation = &participant.conversation;
     let after = app.conversations.begin(conversation, begin).await?;
+    let came = Instant::now();
+    let who = participant.caller.who(Some(conversation), None);
+    if app.overload.pass(Door::Poll, &who).await.is_err() {
+        // Never refused: the stock client stops polling for good. That there is nothing new yet, where it is, is true of
+        // whatever it has not been shown.
+        return Ok(activity_set(&[], after));
+    }
+    // Whoever was held back has waited already.
+    let wait = wait.saturating_sub(came.elapsed());
     let mut follower = app.conversations.follow(conversation, after).await?;
     follower.skip_live();
     let History { activities, mut watermark, expired, at_end } = follower.history().await?;
@@ -105,13 +115,17 @@ pub(super) async fn poll(
     let now = app.now();
     let activities: Vec<_> =
         activities.into_iter().map(|activity| app.links.render(activity, &base, now)).collect();
-    let mut response = Bytes::from(ActivitySet::to_json(&activities, watermark)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    let mut response = activity_set(&activities, watermark);
     if expired {
-        headers.insert(HISTORY_EXPIRED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(HISTORY_EXPIRED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+fn activity_set(activities: &[Bytes], watermark: Position) -> Response {
+    let mut response = Bytes::from(ActivitySet::to_json(activities, watermark)).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
 }
 
 fn bodies(activities: Vec<Seen>) -> Vec<Bytes> {

@@ -13,10 +13,12 @@ use landline_protocol::{ChannelAccount, ConversationId, UserId};
 use crate::audit::KnownSite;
 use crate::directory::{Site, USER_PREFIX, UserProblem};
 use crate::error::ApiError;
+use crate::http::ClientAddress;
+use crate::overload::Who;
 use crate::state::App;
 
 /// A caller that showed a secret or a token.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Caller {
     /// The site that the credentials belong to.
     pub(super) site: Arc<Site>,
@@ -24,7 +26,26 @@ pub(super) struct Caller {
     pub(super) token: Option<ClientToken>,
 }
 
+/// A caller of this very request who was looked at already.
+#[derive(Clone)]
+struct Known(Caller);
+
 impl Caller {
+    /// Spares whoever asks next for the caller of this request to look at the credentials once more.
+    pub(super) fn vouch_for(self, parts: &mut Parts) {
+        parts.extensions.insert(Known(self));
+    }
+
+    /// Who this is, for the limits.
+    pub(super) fn who<'a>(
+        &'a self,
+        conversation: Option<&'a ConversationId>,
+        address: Option<ClientAddress>,
+    ) -> Who<'a> {
+        let user = self.token.as_ref().and_then(|token| token.user.as_ref()).map(|user| &user.id);
+        Who { site: &self.site, is_service: self.token.is_none(), user, conversation, address }
+    }
+
     /// The user that the token speaks for.
     pub(super) fn user(&self) -> Option<ChannelAccount> {
         let user = self.token.as_ref()?.user.as_ref()?;
@@ -36,6 +57,9 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if let Some(Known(caller)) = parts.extensions.remove() {
+            return Ok(caller);
+        }
         let presented = presented(parts)?;
         let directory = app.directory.snapshot();
         if let Some(site) = directory.site_by_secret(&presented) {
@@ -44,8 +68,16 @@ impl FromRequestParts<App> for Caller {
             check_origin(&parts.headers, site, &[])?;
             return Ok(Self { site: Arc::clone(site), token: None });
         }
-        let token =
-            ClientToken::verify(&presented, &app.key_ring.current(), app.now()).map_err(token_error)?;
+        let token = match ClientToken::verify(&presented, &app.key_ring.current(), app.now()) {
+            Ok(token) => token,
+            Err(error) => {
+                // Nobody guesses a signature; and whoever holds a token of yesterday has to hear so at once.
+                if !looks_like_a_token(&presented) {
+                    app.overload.wrong_secret(ClientAddress::of(&parts.extensions)).await?;
+                }
+                return Err(token_error(error));
+            }
+        };
         // The site may have another bot by now. A conversation stays with the one it was started with.
         let site = directory.sites.get(&token.site).filter(|site| site.has_issued(token.issued_at));
         let site = site.ok_or_else(not_opened)?;
@@ -67,6 +99,11 @@ pub(super) fn known(parts: &Parts, site: &Site) {
     if let Some(known) = parts.extensions.get::<KnownSite>() {
         known.set(&site.name);
     }
+}
+
+/// Whether this is no guess at a secret: all tokens begin with their header in JSON, and have three parts.
+fn looks_like_a_token(presented: &str) -> bool {
+    presented.starts_with("eyJ") && presented.split('.').count() == 3
 }
 
 /// The text behind `Bearer`.

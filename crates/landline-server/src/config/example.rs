@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::limits_table::ROWS;
+use super::limits_table::rows;
 use super::resolve::{DEFAULT_ADMIN, DEFAULT_DATA, DEFAULT_LISTEN};
 use super::sandbox::DEFAULT_SANDBOX;
 use super::units::show_time;
@@ -144,6 +144,11 @@ retention = "{retention}"
 # tokens that are out, too. One too many: its pages can speak as whoever opens them; one too few: its chat does not open.
 enhanced_authentication = false
 # trusted_origins = ["https://www.example.org"]
+# How much may come to this site a second. Without them, limits.site_…; 0 is no limit.
+# sends_per_second = 2000
+# starts_per_second = 1000
+# tokens_per_second = 2000
+# uploads_per_second = 200
 
 [outbound]
 # What this server connects to by itself: bots, token endpoints, issuers and the storage of files. Addresses, networks,
@@ -163,7 +168,7 @@ enhanced_authentication = false
 [limits]
 "##
     );
-    for row in &ROWS {
+    for row in rows() {
         for line in wrap(&format!("{}; {}", row.about, row.extremes)) {
             let _ = writeln!(text, "# {line}"); // writing to a String cannot fail
         }

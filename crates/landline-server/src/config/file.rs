@@ -114,6 +114,10 @@ pub(super) struct Site {
     pub(super) enhanced_authentication: Option<bool>,
     #[serde(default)]
     pub(super) trusted_origins: Vec<String>,
+    pub(super) sends_per_second: Option<i64>,
+    pub(super) starts_per_second: Option<i64>,
+    pub(super) tokens_per_second: Option<i64>,
+    pub(super) uploads_per_second: Option<i64>,
 }
 
 /// A secret by value. Its errors and its debug output do not hold it.

@@ -1,4 +1,8 @@
 //! The keys below `[limits]`: one row each, from which both the reading and the example are made.
+//!
+//! Those of how often what may come stand in `overload`.
+
+mod overload;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -28,6 +32,7 @@ enum Kind {
 enum Place<'a> {
     Usize(&'a mut usize),
     U64(&'a mut u64),
+    U32(&'a mut u32),
 }
 
 const KIB: u64 = 1024;
@@ -40,8 +45,12 @@ const fn secs(seconds: u64) -> Duration {
 
 const DAY: Duration = secs(24 * 3600);
 
-/// In the order of the example.
-pub(super) static ROWS: [Row; 29] = [
+/// All of them, in the order of the example.
+pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(&overload::ROWS)
+}
+
+static ROWS: [Row; 29] = [
     Row {
         key: "activity_size",
         about: "the largest activity that a client or a bot may send",
@@ -264,6 +273,7 @@ impl Place<'_> {
         match self {
             Self::Usize(place) => *place as u64,
             Self::U64(place) => *place,
+            Self::U32(place) => u64::from(*place),
         }
     }
 
@@ -273,6 +283,7 @@ impl Place<'_> {
                 *place = usize::try_from(value).map_err(|_| "too large for this machine")?
             }
             Self::U64(place) => *place = value,
+            Self::U32(place) => *place = u32::try_from(value).map_err(|_| "too large")?,
         }
         Ok(())
     }
@@ -294,8 +305,8 @@ pub(super) fn resolve(table: &BTreeMap<String, toml::Value>) -> Result<Limits, C
     let mut limits = Limits::default();
     for (key, value) in table {
         let at = format!("limits.{key}");
-        let Some(row) = ROWS.iter().find(|row| row.key == key) else {
-            let known: Vec<_> = ROWS.iter().map(|row| row.key).collect();
+        let Some(row) = rows().find(|row| row.key == key) else {
+            let known: Vec<_> = rows().map(|row| row.key).collect();
             return Err(ConfigError::new(
                 at,
                 format!("there is no such limit; those that exist: {}", known.join(", ")),

@@ -16,7 +16,7 @@ use super::{
     TlsFiles, bots, files, limits_table, outbound, sandbox, trusted_issuers,
 };
 use crate::bot_client::check_endpoint;
-use crate::directory::{Enhanced, fields, trusted_origins};
+use crate::directory::{Enhanced, SiteRates, fields, trusted_origins};
 
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:3000";
 pub(super) const DEFAULT_ADMIN: &str = "127.0.0.1:3001";
@@ -104,6 +104,7 @@ pub(super) fn one_bot(flags: OneBot, environment: Environment<'_>) -> Result<Con
             retention: fields::DEFAULT_RETENTION,
             files: None,
             enhanced: Enhanced::default(),
+            rates: SiteRates::default(),
         });
     }
     check(config)
@@ -197,6 +198,16 @@ fn resolve_site(
     let files = site.files.as_deref().map(fields::file_life).transpose();
     let empty_watermark = site.empty_watermark.as_deref().map(fields::empty_watermark_is_history).transpose();
     let origins = trusted_origins(&site.trusted_origins).map_err(|why| at("trusted_origins", why))?;
+    let rate = |name: &str, count: Option<i64>| {
+        let rate = count.map(fields::per_second).transpose();
+        rate.map_err(|why| at(name, why))
+    };
+    let rates = SiteRates {
+        sends: rate("sends_per_second", site.sends_per_second)?,
+        starts: rate("starts_per_second", site.starts_per_second)?,
+        tokens: rate("tokens_per_second", site.tokens_per_second)?,
+        uploads: rate("uploads_per_second", site.uploads_per_second)?,
+    };
     let secret = first.resolve(folder, environment)?;
     let second_secret = second.resolve(folder, environment)?;
     Ok(SiteConfig {
@@ -213,6 +224,7 @@ fn resolve_site(
         files: files.map_err(|why| at("files", why))?,
         enhanced: Enhanced::new(site.enhanced_authentication.unwrap_or(false), origins)
             .map_err(|why| at("trusted_origins", why))?,
+        rates,
         name,
     })
 }

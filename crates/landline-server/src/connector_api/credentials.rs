@@ -18,6 +18,7 @@ use landline_auth::{BotTokenError, bearer};
 
 use crate::directory::Bot;
 use crate::error::ApiError;
+use crate::http::ClientAddress;
 use crate::state::App;
 use crate::telemetry::BotRefused;
 
@@ -39,11 +40,20 @@ impl FromRequestParts<App> for CallingBot {
             Some(presented) => by_capability(app, presented),
             None => by_token(app, parts).await,
         };
-        bot.map(Self).map_err(|(why, error)| {
-            app.metrics.bot_refused(why);
-            tracing::debug!(reason = ?why, "Refused a call of a bot: {}", error.message);
-            error
-        })
+        match bot {
+            Ok(bot) => {
+                app.overload.pass_bot(&bot.name).await?;
+                Ok(Self(bot))
+            }
+            Err((why, error)) => {
+                app.metrics.bot_refused(why);
+                tracing::debug!(reason = ?why, "Refused a call of a bot: {}", error.message);
+                if let BotRefused::Capability = why {
+                    app.overload.wrong_secret(ClientAddress::of(&parts.extensions)).await?;
+                }
+                Err(error)
+            }
+        }
     }
 }
 

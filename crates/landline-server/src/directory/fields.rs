@@ -16,7 +16,7 @@ use super::Hidden;
 use crate::bot_client::{check_endpoint, check_shape};
 use crate::config::{parse_time, show_time};
 use crate::limits::{
-    MAX_APP_ID_CHARS, MAX_CLIENT_SECRET_CHARS, MAX_ISSUER_CHARS, MAX_SCOPE_CHARS, MAX_TENANT_CHARS,
+    MAX_APP_ID_CHARS, MAX_CLIENT_SECRET_CHARS, MAX_ISSUER_CHARS, MAX_SCOPE_CHARS, MAX_TENANT_CHARS, RATE_MAX,
     RETENTION_MIN, TOKEN_LIFETIME_MAX, TOKEN_LIFETIME_MIN,
 };
 
@@ -75,6 +75,13 @@ pub(crate) fn empty_watermark_is_history(text: &str) -> Result<bool, String> {
         ONLY_NEW => Ok(false),
         _ => Err(format!("{text:?} is not known; write {HISTORY:?} or {ONLY_NEW:?}")),
     }
+}
+
+/// How much may come a second.
+pub(crate) fn per_second(count: i64) -> Result<u32, String> {
+    u32::try_from(count).ok().filter(|count| *count <= RATE_MAX).ok_or_else(|| {
+        format!("{count} is out of range; write a number up to {RATE_MAX}, or 0 for as much as you like")
+    })
 }
 
 fn time(text: &str, (min, max): (Duration, Duration)) -> Result<Duration, String> {

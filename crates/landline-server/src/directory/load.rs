@@ -175,6 +175,7 @@ impl Loader<'_> {
                 retention: site.retention,
                 files: site.files,
                 enhanced: site.enhanced.clone(),
+                rates: site.rates,
                 created: None,
                 managed_by: ManagedBy::File,
             };

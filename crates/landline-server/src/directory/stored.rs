@@ -36,7 +36,7 @@ use url::Url;
 
 use super::{
     Bot, DEFAULT_ISSUER, DEFAULT_TENANT, Enhanced, Hidden, ManagedBy, OutgoingCredentials, ServiceUrl, Site,
-    fields, trusted_origins,
+    SiteRates, fields, trusted_origins,
 };
 
 /// The version of the layouts.
@@ -175,6 +175,7 @@ impl SiteEntry {
             retention: self.retention,
             files: self.files,
             enhanced: self.enhanced,
+            rates: SiteRates::default(),
             created: self.created,
             managed_by,
         }

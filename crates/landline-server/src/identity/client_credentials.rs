@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -19,7 +19,7 @@ use url::form_urlencoded;
 use super::issue::{Issued, bot_with_credential, is_connector};
 use crate::directory::DEFAULT_TENANT;
 use crate::error::ApiError;
-use crate::http::read_body;
+use crate::http::{ClientAddress, read_body};
 use crate::limits::TOKEN_REQUEST_BYTES;
 use crate::openapi::shapes;
 use crate::state::App;
@@ -102,6 +102,7 @@ struct Client {
 )]
 pub(super) async fn token(State(app): State<App>, Path(tenant): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    let client = parts.extensions.get().map(|client: &ClientAddress| Extension(*client));
     let form = match form(&app, &parts.headers, body).await {
         Ok(form) => form,
         Err(refused) => return *refused,
@@ -113,7 +114,11 @@ pub(super) async fn token(State(app): State<App>, Path(tenant): Path<String>, re
         }
         Err(refusal) => {
             app.metrics.token_refused(TokenWay::ClientCredentials);
-            refusal.into_response()
+            let throttled = match refusal {
+                Refusal::InvalidClient { .. } => app.wrong_credential(client).await,
+                _ => None,
+            };
+            throttled.unwrap_or_else(|| refusal.into_response())
         }
     }
 }

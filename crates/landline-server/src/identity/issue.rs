@@ -4,11 +4,15 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
+use axum::response::{IntoResponse, Response};
 use landline_auth::{AccessToken, BotCredential, CONNECTOR_AUDIENCE, DatedSecrets, SignError};
 use landline_protocol::Timestamp;
 
 use super::Identity;
 use crate::directory::{Bot, Snapshot};
+use crate::http::ClientAddress;
+use crate::state::App;
 
 /// A token for a bot.
 pub(super) struct Issued {
@@ -41,6 +45,17 @@ pub(super) fn bot_with_credential<'a>(
 pub(super) fn is_connector(resource_or_scope: &str) -> bool {
     let resource = resource_or_scope.strip_suffix("/.default").unwrap_or(resource_or_scope);
     resource.strip_suffix('/').unwrap_or(resource) == CONNECTOR_AUDIENCE
+}
+
+impl App {
+    /// Of a bot that has shown a wrong credential: held back where too many come; then gives what is answered instead.
+    pub(super) async fn wrong_credential(
+        &self,
+        client: Option<Extension<ClientAddress>>,
+    ) -> Option<Response> {
+        let wrong = self.overload.wrong_secret(client.map(|Extension(client)| client)).await;
+        wrong.err().map(IntoResponse::into_response)
+    }
 }
 
 impl Identity {

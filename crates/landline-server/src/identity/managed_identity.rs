@@ -4,15 +4,16 @@
 //! Source: Azure App Service, "REST endpoint reference" of managed identities, version 2019-08-01, for request, answer
 //! and errors; clients read `statusCode` and `message` of the latter.
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::issue::{Issued, bot_with_credential, is_connector};
 use crate::error::ApiError;
+use crate::http::ClientAddress;
 use crate::openapi::shapes;
 use crate::state::App;
 use crate::telemetry::TokenWay;
@@ -71,6 +72,7 @@ fn refuse(status: StatusCode, message: &'static str) -> Response {
 )]
 pub(super) async fn token(
     State(app): State<App>,
+    client: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
@@ -79,7 +81,13 @@ pub(super) async fn token(
         Ok(_) => app.metrics.token_issued(TokenWay::ManagedIdentity),
         Err(_) => app.metrics.token_refused(TokenWay::ManagedIdentity),
     }
-    answer.map_or_else(|refused| *refused, |answer| Json(answer).into_response())
+    match answer {
+        Ok(answer) => Json(answer).into_response(),
+        Err(refused) if refused.status() == StatusCode::UNAUTHORIZED => {
+            app.wrong_credential(client).await.unwrap_or(*refused)
+        }
+        Err(refused) => *refused,
+    }
 }
 
 fn answer(app: &App, headers: &HeaderMap, asked: Option<Asked>) -> Result<Answer, Box<Response>> {

@@ -3,12 +3,13 @@
 //! Invariant: the number of series is bounded. Labels come from enums, from route templates (never from paths, which
 //! hold ids and secrets) and from status codes.
 //!
-//! Where to look: what is told apart (`labels`), files (`files`), TLS (`tls`), everything else here.
+//! Where to look: what is told apart (`labels`), files (`files`), limits (`overload`), TLS (`tls`), everything else here.
 //!
 //! Not here: the page that shows them (`admin_api`).
 
 mod files;
 mod labels;
+mod overload;
 mod tls;
 
 use std::fmt;
@@ -24,12 +25,13 @@ use prometheus_client::registry::{Registry, Unit};
 use self::files::FileMetrics;
 pub use self::labels::{
     ActivityOrigin, AdminChange, BotRefused, CertificateReload, DeliveryOutcome, FileRefused, KeysFetched,
-    OutboxEvent, Shed, SocketClosed, StreamedAnswerEnd, TlsHandshake, TokenWay,
+    Limit, OutboxEvent, Shed, SocketClosed, StreamedAnswerEnd, Throttled, TlsHandshake, TokenWay,
 };
 use self::labels::{
     AnswerEndLabels, BotRefusedLabels, ChangeLabels, ClosedLabels, KeysFetchedLabels, OriginLabels,
     OutboxLabels, OutcomeLabels, RequestLabels, RouteLabels, ShedLabels, TokenLabels,
 };
+use self::overload::OverloadMetrics;
 use self::tls::TlsMetrics;
 use super::process::ProcessCollector;
 
@@ -67,6 +69,7 @@ pub struct Metrics {
     admin_changes: Family<ChangeLabels, Counter>,
     audit_lost: Counter,
     files: FileMetrics,
+    overload: OverloadMetrics,
     tls: TlsMetrics,
 }
 
@@ -110,6 +113,7 @@ impl Metrics {
             admin_changes: Family::default(),
             audit_lost: Counter::default(),
             files: FileMetrics::default(),
+            overload: OverloadMetrics::default(),
             tls: TlsMetrics::default(),
         };
         metrics.register();
@@ -197,6 +201,7 @@ impl Metrics {
             self.audit_lost.clone(),
         );
         self.files.register(registry);
+        self.overload.register(registry);
         self.tls.register(registry);
     }
 

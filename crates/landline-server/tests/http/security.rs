@@ -18,6 +18,7 @@ mod inside;
 mod isolation;
 mod kinds;
 mod outbound;
+mod overload;
 mod proxies;
 #[allow(dead_code, reason = "which of it is used changes from chapter to chapter")]
 mod raw;

@@ -234,6 +234,56 @@ pub enum StreamedAnswerEnd {
     Stopped,
 }
 
+/// How often what may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Limit {
+    /// Sends and uploads of one site.
+    SiteSends,
+    /// Starts of one site.
+    SiteStarts,
+    /// Tokens of one site.
+    SiteTokens,
+    /// Uploads to one site.
+    SiteUploads,
+    /// Sends and uploads from one address.
+    AddressSends,
+    /// Starts from one address.
+    AddressStarts,
+    /// Tokens refreshed from one address.
+    AddressTokens,
+    /// Uploads from one address.
+    AddressUploads,
+    /// Wrong secrets from one address.
+    FailedAuthentications,
+    /// Sends and uploads of one user.
+    UserSends,
+    /// Starts of one user.
+    UserStarts,
+    /// Sends and uploads to one conversation.
+    ConversationSends,
+    /// Polls of one conversation.
+    ConversationPolls,
+    /// Reconnects to one conversation.
+    ConversationReconnects,
+    /// Calls of one bot.
+    BotCalls,
+}
+
+/// What became of a request that was over a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Throttled {
+    /// It was answered late.
+    Delayed,
+    /// It was refused; or, a poll, answered with nothing new.
+    Refused,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ThrottledLabels {
+    pub(super) limit: Limit,
+    pub(super) outcome: Throttled,
+}
+
 /// Why a file was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum FileRefused {

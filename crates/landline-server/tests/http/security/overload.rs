@@ -1,0 +1,350 @@
+//! More than should come: S14, S61, S75. First it is late, then it is refused, and a poll never is.
+//!
+//! Not here: the order of those who wait and what is kept of whom, with a clock that the test moves (`overload::lanes`).
+
+use std::time::Duration;
+
+use hyper::Method;
+use landline_server::config::Config;
+use landline_server::directory::SiteRates;
+use landline_server::limits::Rates;
+use landline_testkit::in_process::{
+    BOT, Call, OTHER_SECRET, Person, Reply, SECRET, TestServer, message, start,
+};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+/// Refused at once, so that nothing in a test waits.
+fn at_once() -> Rates {
+    Rates { delay: Duration::ZERO, ..Rates::off() }
+}
+
+async fn with(rates: Rates) -> TestServer {
+    with_more(rates, |_| {}).await
+}
+
+/// Behind a proxy that is believed, so that a test has as many addresses as it likes.
+async fn with_more(rates: Rates, more: impl FnOnce(&mut Config)) -> TestServer {
+    let configure = |config: &mut Config| {
+        config.limits.server.rates = rates;
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
+        more(config);
+    };
+    TestServer::builder().configure(configure).start().await
+}
+
+fn from(call: Call, address: &str) -> Call {
+    call.header("x-forwarded-for", address)
+}
+
+#[track_caller]
+fn is_throttled(reply: &Reply) {
+    crate::looks_like_a_refusal(reply, 429, "ThrottledRequests");
+    let seconds: u64 = reply.header("retry-after").parse().expect("whole seconds");
+    assert!((1..=60).contains(&seconds), "{seconds}");
+}
+
+/// Makes a call so often, and says how often it had which status.
+async fn statuses(times: usize, call: impl Fn() -> Call) -> (usize, usize, Reply) {
+    let (mut good, mut throttled) = (0, 0);
+    let mut last = None;
+    for _ in 0..times {
+        let reply = call().send().await;
+        match reply.status {
+            200 | 201 => good += 1,
+            _ => {
+                is_throttled(&reply);
+                throttled += 1;
+            }
+        }
+        last = Some(reply);
+    }
+    (good, throttled, last.expect("an answer"))
+}
+
+/// What a metric says; `None` where there is no such line.
+async fn metric(server: &TestServer, name: &str) -> Option<u64> {
+    let page = Call::new(server.admin, Method::GET, "/metrics").send().await.body;
+    let page = String::from_utf8_lossy(&page);
+    page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+fn generate(server: &TestServer, secret: &str) -> Call {
+    server.post("/v3/directline/tokens/generate").bearer(secret).json(&json!({}))
+}
+
+const WRONG: &str = "a-secret-that-nobody-has-0123456789abcdef";
+
+#[tokio::test]
+async fn s14_wrong_secrets_are_429_and_the_right_one_still_opens() {
+    let server = with(Rates { failed_authentications: 20, ..at_once() }).await;
+    let ann = server.person("ann").await;
+    let guess = |number: usize| from(generate(&server, &format!("{WRONG}{number}")), "192.0.2.1");
+    for number in 0..20 {
+        guess(number).send().await.refused(403, "BadArgument");
+    }
+    is_throttled(&guess(20).send().await);
+
+    // All that could be guessed counts as one, whatever the door.
+    let admin = Call::new(server.admin, Method::GET, "/admin/v1/sites").bearer(WRONG);
+    let capability = server.get("/connector/a-guess/v3/conversations");
+    let client = server
+        .post("/botframework.com/oauth2/v2.0/token")
+        .header("content-type", "application/x-www-form-urlencoded");
+    let client = client.body(format!("grant_type=client_credentials&client_id=x&client_secret={WRONG}&scope=https://api.botframework.com/.default"));
+    let managed = server.get("/msi/token?api-version=2019-08-01&resource=https://api.botframework.com");
+    for call in [capability, client, managed.header("x-identity-header", WRONG)] {
+        is_throttled(&from(call, "192.0.2.1").send().await);
+    }
+    // The admin API believes no proxy: this is another address.
+    admin.send().await.refused(401, "Unauthorized");
+
+    // Nobody is locked out: not who has the secret, nor who has a token, at the same address.
+    from(generate(&server, SECRET), "192.0.2.1").send().await.expect(200);
+    from(ann.call(Method::GET, "/activities"), "192.0.2.1").send().await.expect(200);
+    from(generate(&server, WRONG), "192.0.2.2").send().await.refused(403, "BadArgument");
+}
+
+#[tokio::test]
+async fn s14_a_wrong_token_is_no_guess_and_is_told_so_at_once() {
+    let server = with(Rates { failed_authentications: 1, ..at_once() }).await;
+    let ann = server.person("ann").await;
+    let (head, signature) = ann.token.rsplit_once('.').unwrap();
+    let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
+    for _ in 0..5 {
+        let reply = server.get(&ann.path("/activities")).bearer(&forged).send().await;
+        reply.refused(403, "BadArgument");
+        server.get(&ann.path("/activities")).send().await.refused(401, "Unauthorized");
+    }
+    generate(&server, WRONG).send().await.refused(403, "BadArgument");
+    is_throttled(&generate(&server, WRONG).send().await);
+}
+
+#[tokio::test]
+async fn s14_over_the_rate_a_wrong_secret_is_first_answered_late() {
+    let rates = Rates { failed_authentications: 60, delay: Duration::from_secs(2), ..Rates::off() };
+    let server = with(rates).await;
+    for _ in 0..60 {
+        generate(&server, WRONG).send().await.refused(403, "BadArgument");
+    }
+    let began = Instant::now();
+    let wrong = generate(&server, WRONG).send();
+    let right = async {
+        sleep(Duration::from_millis(50)).await;
+        generate(&server, SECRET).send().await.expect(200);
+        began.elapsed()
+    };
+    let (wrong, right) = tokio::join!(wrong, right);
+    wrong.refused(403, "BadArgument");
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(500) && took < Duration::from_secs(2), "{took:?}");
+    assert!(right < Duration::from_millis(500), "who has the secret waits for nobody: {right:?}");
+}
+
+#[tokio::test]
+async fn s14_addresses_of_one_customer_count_as_one() {
+    let server = with(Rates { failed_authentications: 2, ..at_once() }).await;
+    for address in ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2"] {
+        from(generate(&server, WRONG), address).send().await.refused(403, "BadArgument");
+    }
+    is_throttled(&from(generate(&server, WRONG), "2001:db8:0:1:2::3").send().await);
+    from(generate(&server, WRONG), "2001:db8:0:2::1").send().await.refused(403, "BadArgument");
+}
+
+#[tokio::test]
+async fn s75_tokens_and_starts_of_a_site_are_429_and_other_sites_go_on() {
+    let server = with(Rates { site_tokens: 1, site_starts: 1, ..at_once() }).await;
+    for call in [
+        Box::new(|secret: &str| generate(&server, secret)) as Box<dyn Fn(&str) -> Call>,
+        Box::new(|secret: &str| start(server.address, secret)),
+    ] {
+        let (good, throttled, last) = statuses(15, || call(SECRET)).await;
+        assert!((10..12).contains(&good) && throttled + good == 15, "{good} {throttled}");
+        is_throttled(&last);
+        let (good, _, _) = statuses(5, || call(OTHER_SECRET)).await;
+        assert_eq!(good, 5);
+    }
+    for limit in ["SiteTokens", "SiteStarts"] {
+        let line = format!("landline_throttled_total{{limit=\"{limit}\",outcome=\"Refused\"}}");
+        let count = metric(&server, &line).await;
+        assert!(count.is_some_and(|count| count >= 4), "{limit}: {count:?}");
+    }
+}
+
+#[tokio::test]
+async fn s75_an_address_with_tokens_is_429_and_another_one_is_not() {
+    let server = with(Rates { address_starts: 1, address_tokens: 1, ..at_once() }).await;
+    let token = server.operator().token(&json!({"user": {"id": "ann"}})).await;
+    let refresh = || server.post("/v3/directline/tokens/refresh").bearer(&token);
+    for call in [Box::new(|| start(server.address, &token)) as Box<dyn Fn() -> Call>, Box::new(refresh)] {
+        let (good, throttled, _) = statuses(15, || from(call(), "192.0.2.1")).await;
+        assert!((10..12).contains(&good) && throttled + good == 15, "{good} {throttled}");
+        let (good, _, _) = statuses(5, || from(call(), "192.0.2.2")).await;
+        assert_eq!(good, 5);
+        // A program of this machine, or a proxy that nobody has named.
+        let (good, _, _) = statuses(15, &call).await;
+        assert_eq!(good, 15);
+    }
+    // Whoever has the secret is a service, which speaks for many.
+    let (good, _, _) = statuses(15, || from(start(server.address, SECRET), "192.0.2.1")).await;
+    assert_eq!(good, 15);
+}
+
+#[tokio::test]
+async fn s75_a_site_may_have_rates_of_its_own() {
+    let own = SiteRates { starts: Some(1), tokens: Some(0), ..SiteRates::default() };
+    let server = with_more(Rates { site_tokens: 1, ..at_once() }, |config| config.sites[0].rates = own).await;
+    let (good, throttled, _) = statuses(15, || start(server.address, SECRET)).await;
+    assert!((10..12).contains(&good) && throttled > 0, "{good} {throttled}");
+    assert_eq!(statuses(15, || generate(&server, SECRET)).await.0, 15, "0 is no limit");
+    assert_eq!(statuses(15, || start(server.address, OTHER_SECRET)).await.0, 15);
+    assert!(statuses(15, || generate(&server, OTHER_SECRET)).await.1 > 0);
+}
+
+#[tokio::test]
+async fn s61_whoever_floods_a_conversation_uses_up_what_it_may_and_no_more() {
+    let server = with(Rates { conversation_sends: 1, site_sends: 2, ..at_once() }).await;
+    let (ann, bob) = (server.person("ann").await, server.person("bob").await);
+    let (good, throttled, _) = statuses(50, || ann.send(&message("ann", "hello"))).await;
+    assert!((10..13).contains(&good) && throttled > 30, "{good} {throttled}");
+    // Of the twenty of the site, the forty that were refused took none.
+    let (good, _, _) = statuses(5, || bob.send(&message("bob", "hello"))).await;
+    assert_eq!(good, 5);
+    assert_eq!(bob.texts().await.len(), 5);
+}
+
+#[tokio::test]
+async fn s61_files_and_conversations_of_a_user_are_bounded() {
+    let server = with(Rates { user_starts: 1, site_uploads: 1, ..at_once() }).await;
+    let token = async |user: &str| server.operator().token(&json!({"user": {"id": user}})).await;
+    let mut tokens = Vec::new();
+    for _ in 0..15 {
+        tokens.push(token("ann").await);
+    }
+    let mut throttled = 0;
+    for token in &tokens {
+        throttled += usize::from(start(server.address, token).send().await.status == 429);
+    }
+    assert!((3..=5).contains(&throttled), "{throttled}");
+    start(server.address, &token("bob").await).send().await.expect(201);
+
+    let bob = server.person("carol").await;
+    let upload = || {
+        let call = bob.call(Method::POST, "/upload?userId=carol");
+        call.header("content-disposition", "name=\"file\"; filename=\"a.txt\"").body("hello")
+    };
+    let (good, throttled, _) = statuses(15, upload).await;
+    assert!((10..12).contains(&good) && throttled > 0, "{good} {throttled}");
+}
+
+#[tokio::test]
+async fn a_poll_is_never_refused_but_shows_nothing_new_for_a_while() {
+    let server = with(Rates { conversation_polls: 1, ..at_once() }).await;
+    let ann = server.person("ann").await;
+    for text in ["one", "two"] {
+        ann.say(text).await;
+    }
+    let mut late = 0;
+    for _ in 0..15 {
+        let page = ann.poll("?watermark=2").await.expect(200);
+        match page.texts().as_slice() {
+            [] => {
+                assert_eq!(page.text("watermark"), "2", "where it is, it will find what is new");
+                late += 1;
+            }
+            texts => assert_eq!((texts, page.text("watermark").as_str()), (&["two".to_owned()][..], "3")),
+        }
+    }
+    assert!((3..=5).contains(&late), "{late}");
+    let from_the_start = ann.poll("").await.expect(200);
+    assert!(from_the_start.texts().is_empty());
+    assert_eq!(ann.poll(&format!("?watermark={}", from_the_start.text("watermark"))).await.status, 200);
+    // Nobody learns by it of conversations that are not theirs.
+    let bob = server.other_operator().person("bob").await;
+    server.get(&ann.path("/activities")).bearer(&bob.token).send().await.refused(403, "BadArgument");
+    server.get(&ann.path("/activities")).bearer(OTHER_SECRET).send().await.refused(404, "ResourceNotFound");
+    sleep(Duration::from_millis(1100)).await;
+    assert_eq!(ann.poll("").await.texts(), ["one", "two"]);
+}
+
+#[tokio::test]
+async fn reconnects_and_calls_of_bots_have_rates_of_their_own() {
+    let server = with(Rates { conversation_reconnects: 1, bot_calls: 2, ..at_once() }).await;
+    let ann = server.person("ann").await;
+    let (good, throttled, _) = statuses(15, || ann.call(Method::GET, "")).await;
+    assert!((10..12).contains(&good) && throttled > 0, "{good} {throttled}");
+
+    let (bot, text) = (server.bot_actor(), json!({"type": "message", "text": "hello"}));
+    let (good, throttled, _) = statuses(25, || bot.send(&ann.conversation, &text)).await;
+    assert!((20..23).contains(&good) && throttled > 0, "{good} {throttled} {BOT}");
+    let dan = server.other_operator().person("dan").await;
+    server.other_bot_actor().send(&dan.conversation, &text).send().await.expect(200);
+}
+
+#[tokio::test]
+async fn what_is_over_the_rate_is_late_and_whole() {
+    let rates = Rates { conversation_sends: 5, delay: Duration::from_secs(5), ..Rates::off() };
+    let server = with(rates).await;
+    let ann = server.person("ann").await;
+    for _ in 0..50 {
+        ann.say("quick").await;
+    }
+    // More than the connection reads with the head.
+    let long = "x".repeat(100_000);
+    for text in ["first", &long] {
+        ann.say(text).await;
+    }
+    let late =
+        metric(&server, "landline_throttled_total{limit=\"ConversationSends\",outcome=\"Delayed\"}").await;
+    assert!(late >= Some(1), "{late:?}");
+    let texts = ann.texts().await;
+    assert_eq!(texts[texts.len() - 2..], ["first".to_owned(), long]);
+}
+
+async fn reaches(server: &TestServer, count: u64) {
+    let reached = async {
+        while metric(server, "landline_delayed_requests").await != Some(count) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(4), reached).await.unwrap_or_else(|_| panic!("never {count} that wait"));
+}
+
+/// A send of which the head has come, and so much of the body.
+async fn half_a_send(server: &TestServer, ann: &Person, announced: usize, sent: &str) -> TcpStream {
+    let mut line = TcpStream::connect(server.address).await.expect("a connection");
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: {announced}\r\n\r\n{sent}",
+        ann.path("/activities"),
+        ann.token
+    );
+    line.write_all(head.as_bytes()).await.expect("a connection");
+    line
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_gives_up_their_place() {
+    let rates = Rates { conversation_sends: 1, delay: Duration::from_secs(15), ..Rates::off() };
+    let server = with(rates).await;
+    let ann = server.person("ann").await;
+    for _ in 0..10 {
+        ann.say("quick").await;
+    }
+    let body = message("ann", "gone").to_string();
+    let mut lines = Vec::new();
+    for _ in 0..5 {
+        lines.push(half_a_send(&server, &ann, body.len(), &body).await);
+    }
+    reaches(&server, 5).await;
+    drop(lines);
+    reaches(&server, 0).await;
+    assert!(!ann.texts().await.contains(&"gone".to_owned()));
+
+    // The turns that they would have had are there for others.
+    let began = Instant::now();
+    ann.say("there").await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}

@@ -11,6 +11,7 @@ mod accept;
 mod crowd;
 mod disk;
 mod files;
+mod flood;
 mod idle;
 mod latency;
 mod neighbours;
@@ -56,9 +57,11 @@ enum Command {
     Ready(ready::Options),
     /// What a bad bot costs the clients of 49 good ones.
     Neighbours(neighbours::Options),
+    /// What a site that floods costs the clients of nine others.
+    Flood(flood::Options),
     /// Uploads and downloads against a bare HTTP server, and what the server's memory grows by meanwhile.
     Files(files::Options),
-    /// All six, as they are by default.
+    /// All seven, as they are by default.
     All,
     /// The bare HTTP server that `files` compares with; started by itself.
     #[command(hide = true)]
@@ -87,6 +90,7 @@ async fn run(Arguments { common, command }: &Arguments) -> Result<()> {
         Command::Idle(options) => println!("{}", idle::run(common, options).await?),
         Command::Ready(options) => println!("{}", ready::run(common, options).await?),
         Command::Neighbours(options) => println!("{}", neighbours::run(common, options).await?),
+        Command::Flood(options) => println!("{}", flood::run(common, options).await?),
         Command::Files(options) => println!("{}", files::run(common, options).await?),
         Command::Bare(options) => files::serve_bare(options).await?,
         Command::All => {
@@ -95,6 +99,7 @@ async fn run(Arguments { common, command }: &Arguments) -> Result<()> {
             println!("{}", idle::run(common, &idle::Options::default()).await?);
             println!("{}", ready::run(common, &ready::Options::default()).await?);
             println!("{}", neighbours::run(common, &neighbours::Options::default()).await?);
+            println!("{}", flood::run(common, &flood::Options::default()).await?);
             println!("{}", files::run(common, &files::Options::default()).await?);
         }
     }

@@ -123,23 +123,23 @@ pub(crate) async fn run(common: &Common, options: &Options) -> Result<String> {
 
 /// The percentiles of each round.
 #[derive(Debug, Default)]
-struct Figures {
+pub(crate) struct Figures {
     p50: Vec<f64>,
     p99: Vec<f64>,
 }
 
 impl Figures {
-    fn add(&mut self, mut times: Vec<Duration>) {
+    pub(crate) fn add(&mut self, mut times: Vec<Duration>) {
         self.p50.push(percentile(&mut times, 50).as_secs_f64());
         self.p99.push(percentile(&mut times, 99).as_secs_f64());
     }
 
-    fn medians(&self) -> (Duration, Duration) {
+    pub(crate) fn medians(&self) -> (Duration, Duration) {
         (Duration::from_secs_f64(median(&self.p50)), Duration::from_secs_f64(median(&self.p99)))
     }
 }
 
-fn secret(site: &str) -> String {
+pub(crate) fn secret(site: &str) -> String {
     format!("bench-secret-of-{site}-0123456789-0123456789-0123456789")
 }
 
@@ -157,7 +157,7 @@ fn config(good: &[Bot], bad: &BadBot) -> String {
     text
 }
 
-async fn seat(server: SocketAddr, site: &str, number: usize) -> Result<Seat> {
+pub(crate) async fn seat(server: SocketAddr, site: &str, number: usize) -> Result<Seat> {
     let user = format!("{site}-{number}");
     let body = json!({"user": {"id": user}});
     let Conversation { conversation_id: conversation, token, .. } =
@@ -204,7 +204,7 @@ async fn round(
 }
 
 /// Sends at a steady pace. What is late because the one before it was slow counts from when it was due.
-async fn send(
+pub(crate) async fn send(
     server: SocketAddr,
     seat: Seat,
     mut due: Instant,

@@ -191,6 +191,11 @@ impl Conversations {
         is_theirs.then_some(topic).ok_or(Unavailable::NotFound)
     }
 
+    /// How many bytes the newest records of conversations take that are alive.
+    pub fn bytes_in_memory(&self) -> u64 {
+        self.inner.hub.bytes_in_memory()
+    }
+
     pub(crate) fn hub(&self) -> &Hub {
         &self.inner.hub
     }

@@ -232,6 +232,11 @@ impl Hub {
         })
     }
 
+    /// How many bytes the rings of all topics take.
+    pub(crate) fn bytes_in_memory(&self) -> u64 {
+        self.ring_bytes.load(Ordering::Relaxed) as u64
+    }
+
     /// The topic of a conversation, where it is alive.
     pub(crate) fn alive(&self, id: &ConversationId) -> Option<Arc<Topic>> {
         self.topics().by_id.get(id).cloned()

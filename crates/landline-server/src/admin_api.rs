@@ -24,8 +24,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -94,8 +92,6 @@ struct Probes {
 pub struct Admin {
     app: App,
     editor: Editor,
-    /// How long a body may take to arrive.
-    body_timeout: Duration,
 }
 
 /// `/healthz`, `/readyz`, `/metrics`.
@@ -112,7 +108,7 @@ pub fn routes(app: App, editor: Editor, token: &SiteSecret, audit: Audit) -> Rou
     let routes = Router::from(documented());
     let (entropy, metrics) = (Arc::clone(&app.entropy), Arc::clone(&app.metrics));
     let guard = from_fn_with_state(auth::Guard::new(token, app.clone(), audit.clone()), auth::check);
-    let admin = Admin { body_timeout: app.body_timeout, app, editor };
+    let admin = Admin { app, editor };
     let routes = with_fallbacks(routes.with_state(admin)).layer(guard);
     let routes = with_inner_layers(routes, Observed { entropy, metrics, audit });
     Router::new().nest("/admin/v1", routes)

@@ -42,14 +42,16 @@ use crate::http::{
 use crate::identity::{self, ExternalIssuers, Identity, IdentityHolder, MakeIdentityKey};
 use crate::limits::{
     ADMIN_CONNECTIONS, AUDIT_END, BOT_FILE_WAIT, BOT_FILES_IN_MEMORY, CLEAR_UNFINISHED, STREAM_DRAIN,
-    UPLOADS_AT_ONCE, UPLOADS_PER_CONVERSATION,
+    ServerLimits, UPLOADS_AT_ONCE, UPLOADS_PER_CONVERSATION,
 };
 use crate::openapi::{self, Document};
 use crate::outbound::Outbound;
-use crate::overload::Overload;
+use crate::overload::{Beside, Memory, Overload, of_this_machine};
 use crate::public_url::PublicUrl;
 use crate::state::{App, StreamLimits};
-use crate::telemetry::{ActivityOrigin, DeliveryOutcome, Metrics, OutboxEvent, StreamedAnswerEnd};
+use crate::telemetry::{
+    ActivityOrigin, DeliveryOutcome, Metrics, OutboxEvent, StreamedAnswerEnd, resident_bytes,
+};
 use crate::tls::Tls;
 use crate::token_keys::TokenKeys;
 use crate::{client_api, connector_api};
@@ -277,7 +279,12 @@ async fn assemble(
         },
         draining: shutdown.clone(),
         closing: closing.clone(),
-        overload: Overload::new(config.limits.server.rates.clone(), Arc::clone(&metrics), shutdown.clone()),
+        overload: Overload::new(
+            config.limits.server.rates.clone(),
+            memory(&config.limits.server, &metrics, conversations.clone()),
+            Arc::clone(&metrics),
+            shutdown.clone(),
+        ),
         uploads: Places::new(UPLOADS_AT_ONCE, UPLOADS_PER_CONVERSATION),
         sends: TaskTracker::new(),
         tasks: tasks.clone(),
@@ -395,6 +402,16 @@ impl Running {
         self.audit_end.finish(AUDIT_END).await;
         Ok(())
     }
+}
+
+/// The account of what requests and streams hold.
+fn memory(limits: &ServerLimits, metrics: &Metrics, conversations: Conversations) -> Memory {
+    let beside = Beside {
+        elsewhere: Box::new(move || conversations.bytes_in_memory()),
+        process: Box::new(resident_bytes),
+        machine: of_this_machine(),
+    };
+    Memory::new(limits.memory_bytes, metrics.memory_held(), beside)
 }
 
 /// Takes away what uploads of former processes have begun and not finished. Where that fails, it costs room and nothing

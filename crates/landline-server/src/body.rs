@@ -22,7 +22,7 @@ impl FromRequest<App> for JsonBytes {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let limit = app.conversations.limits().activity_bytes;
-        read_json(&parts.headers, body, limit, app.body_timeout).await.map(Self)
+        read_json(&parts.headers, body, limit, app).await.map(Self)
     }
 }
 
@@ -60,7 +60,7 @@ impl FromRequest<App> for TranscriptBody {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read_json(&parts.headers, body, MAX_TRANSCRIPT_BYTES, app.body_timeout).await?;
+        let bytes = read_json(&parts.headers, body, MAX_TRANSCRIPT_BYTES, app).await?;
         if bytes.trim_ascii().is_empty() {
             return Err(ApiError::missing_property("the body is empty; send {\"activities\":[…]}"));
         }
@@ -79,10 +79,10 @@ pub(crate) async fn read_json(
     headers: &HeaderMap,
     body: Body,
     limit: usize,
-    time: std::time::Duration,
+    app: &App,
 ) -> Result<Bytes, ApiError> {
     // Looked at after the body was read, so that the answer is not lost behind a body that nobody reads.
-    let bytes = read_body(headers, body, limit, time).await?;
+    let bytes = read_body(headers, body, limit, app.body_timeout, &app.overload.memory).await?;
     if headers
         .get_all(CONTENT_ENCODING)
         .iter()

@@ -26,8 +26,7 @@ mod meter;
 mod serve;
 mod shed;
 
-pub use body::read_body;
-pub(crate) use body::{discard, discard_body};
+pub(crate) use body::{discard, discard_body, read_body};
 pub use client_address::{ClientAddress, TrustedProxies, with_client_address};
 pub use connection::Peer;
 pub(crate) use cors::HISTORY_EXPIRED;

@@ -51,6 +51,8 @@ pub struct ServerLimits {
     pub audit_log_files: usize,
     /// How often what may come.
     pub rates: Rates,
+    /// How many bytes requests and streams may hold together. Zero: as many as they like. Default 1 GiB.
+    pub memory_bytes: u64,
 }
 
 impl Default for ServerLimits {
@@ -70,6 +72,7 @@ impl Default for ServerLimits {
             audit_log_bytes: 64 * 1024 * 1024,
             audit_log_files: 8,
             rates: Rates::default(),
+            memory_bytes: 1024 * 1024 * 1024,
         }
     }
 }

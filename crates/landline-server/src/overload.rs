@@ -4,12 +4,14 @@
 //! floods one conversation uses up what that conversation may, and nothing of what their site may. A request that is
 //! over a rate waits for its turn, before anything of it is read; one that would wait for too long is 429.
 //!
-//! Where to look: which limits a door has (`doors`), who waits and who is forgotten (`lanes`), the arithmetic (`rate`).
+//! Where to look: which limits a door has (`doors`), who waits and who is forgotten (`lanes`), the arithmetic (`rate`), what
+//! requests and streams hold (`memory`).
 //!
 //! Not here: the numbers (`limits::Rates`), who somebody is (`client_api::credentials`, `http::ClientAddress`).
 
 mod doors;
 mod lanes;
+mod memory;
 mod rate;
 
 use std::sync::Arc;
@@ -21,10 +23,11 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::doors::{Door, Network, Who};
 pub(crate) use self::lanes::Passed;
 use self::lanes::{Lanes, Refused, Waiters};
+pub(crate) use self::memory::{Beside, Memory, Pressure, of_this_machine};
 use self::rate::Rate;
 use crate::error::ApiError;
 use crate::http::ClientAddress;
-use crate::limits::Rates;
+use crate::limits::{RETRY_AFTER, Rates};
 use crate::telemetry::{Limit, Metrics, Throttled};
 
 /// By whom is counted.
@@ -50,6 +53,8 @@ struct Check {
 pub(crate) struct Overload {
     rates: Rates,
     metrics: Arc<Metrics>,
+    pub(crate) memory: Memory,
+    waiters: Waiters,
     /// Cancelled when the server is to stop: nobody is held back any more.
     draining: CancellationToken,
     // Tables of their own: keys that anybody can have as many of as they like do not crowd out the others.
@@ -61,12 +66,19 @@ pub(crate) struct Overload {
 }
 
 impl Overload {
-    pub(crate) fn new(rates: Rates, metrics: Arc<Metrics>, draining: CancellationToken) -> Self {
+    pub(crate) fn new(
+        rates: Rates,
+        memory: Memory,
+        metrics: Arc<Metrics>,
+        draining: CancellationToken,
+    ) -> Self {
         let waiters = Waiters::new(metrics.delayed_requests());
         let lanes = || Lanes::new(waiters.clone());
         Self {
             rates,
             metrics,
+            memory,
+            waiters: waiters.clone(),
             draining,
             sites: lanes(),
             addresses: lanes(),
@@ -81,7 +93,48 @@ impl Overload {
     /// # Errors
     /// 429 where that would be too late.
     pub(crate) async fn pass(&self, door: Door, who: &Who<'_>) -> Result<Passed, ApiError> {
-        self.all(doors::checks(&self.rates, door, who)).await
+        let until = Instant::now() + self.rates.delay;
+        let passed = self.all(doors::checks(&self.rates, door, who)).await?;
+        match door {
+            Door::Start | Door::Send | Door::Upload => Ok(passed.max(self.room(until).await?)),
+            // Who is there already goes on.
+            Door::Token | Door::Reconnect | Door::Poll => Ok(passed),
+        }
+    }
+
+    /// Lets a stream be opened, unless there is no memory for it.
+    ///
+    /// # Errors
+    /// 503: the stock client asks for another one.
+    pub(crate) fn room_for_stream(&self) -> Result<(), ApiError> {
+        if self.memory.pressure() < Pressure::Full {
+            return Ok(());
+        }
+        self.metrics.throttled(Limit::Memory, Throttled::Refused);
+        Err(ApiError::unavailable(
+            "the server has no memory for another stream; reconnect in a moment",
+            RETRY_AFTER,
+        ))
+    }
+
+    /// Waits until there is memory for something that begins.
+    async fn room(&self, until: Instant) -> Result<Passed, ApiError> {
+        if self.memory.pressure() == Pressure::None {
+            return Ok(Passed::AtOnce);
+        }
+        let enough = match self.waiters.place() {
+            None => false,
+            Some(_place) => tokio::select! {
+                enough = self.memory.enough(until) => enough,
+                () = self.draining.cancelled() => true,
+            },
+        };
+        if enough {
+            self.metrics.throttled(Limit::Memory, Throttled::Delayed);
+            return Ok(Passed::Late);
+        }
+        self.metrics.throttled(Limit::Memory, Throttled::Refused);
+        Err(ApiError::throttled(doors::told(Limit::Memory), RETRY_AFTER))
     }
 
     /// Lets a call of a bot through.

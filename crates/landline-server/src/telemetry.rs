@@ -5,6 +5,8 @@
 pub mod metrics;
 mod process;
 
+pub(crate) use process::resident_bytes;
+
 pub use metrics::{
     ActivityOrigin, AdminChange, BotRefused, CertificateReload, DeliveryOutcome, FileRefused, KeysFetched,
     Limit, Metrics, OutboxEvent, Shed, SocketClosed, StreamedAnswerEnd, Throttled, TlsHandshake, TokenWay,

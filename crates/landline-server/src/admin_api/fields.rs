@@ -59,7 +59,7 @@ impl FromRequest<Admin> for Fields {
     /// An empty body is an empty object.
     async fn from_request(request: Request, admin: &Admin) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read_json(&parts.headers, body, ADMIN_BODY_BYTES, admin.body_timeout).await?;
+        let bytes = read_json(&parts.headers, body, ADMIN_BODY_BYTES, &admin.app).await?;
         if bytes.trim_ascii().is_empty() {
             return Ok(Self::new("", Map::new()));
         }

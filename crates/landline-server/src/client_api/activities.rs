@@ -87,10 +87,10 @@ pub(super) async fn poll(
     let after = app.conversations.begin(conversation, begin).await?;
     let came = Instant::now();
     let who = participant.caller.who(Some(conversation), None);
-    if app.overload.pass(Door::Poll, &who).await.is_err() {
+    if Box::pin(app.overload.pass(Door::Poll, &who)).await.is_err() {
         // Never refused: the stock client stops polling for good. That there is nothing new yet, where it is, is true of
         // whatever it has not been shown.
-        return Ok(activity_set(&[], after));
+        return Ok(activity_set(&app, &[], after));
     }
     // Whoever was held back has waited already.
     let wait = wait.saturating_sub(came.elapsed());
@@ -115,15 +115,17 @@ pub(super) async fn poll(
     let now = app.now();
     let activities: Vec<_> =
         activities.into_iter().map(|activity| app.links.render(activity, &base, now)).collect();
-    let mut response = activity_set(&activities, watermark);
+    let mut response = activity_set(&app, &activities, watermark);
     if expired {
         response.headers_mut().insert(HISTORY_EXPIRED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
 
-fn activity_set(activities: &[Bytes], watermark: Position) -> Response {
-    let mut response = Bytes::from(ActivitySet::to_json(activities, watermark)).into_response();
+/// Counts until the client has taken it.
+fn activity_set(app: &App, activities: &[Bytes], watermark: Position) -> Response {
+    let page = app.overload.memory.hold_bytes(ActivitySet::to_json(activities, watermark).into());
+    let mut response = page.into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response
 }

@@ -73,7 +73,7 @@ impl FromRequestParts<App> for Caller {
             Err(error) => {
                 // Nobody guesses a signature; and whoever holds a token of yesterday has to hear so at once.
                 if !looks_like_a_token(&presented) {
-                    app.overload.wrong_secret(ClientAddress::of(&parts.extensions)).await?;
+                    Box::pin(app.overload.wrong_secret(ClientAddress::of(&parts.extensions))).await?;
                 }
                 return Err(token_error(error));
             }

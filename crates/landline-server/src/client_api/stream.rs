@@ -101,6 +101,7 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Result<Res
     if app.draining.is_cancelled() {
         return Err(ApiError::draining());
     }
+    app.overload.room_for_stream()?;
     let follower = app.conversations.follow(&conversation, after).await?;
     let upgrade = match handshake::upgrade(&mut parts).await {
         Ok(upgrade) => upgrade,
@@ -312,6 +313,8 @@ impl Stream {
     /// mixes it with what is in the next frame where that comes meanwhile.
     async fn send_each(&mut self, activities: &[Seen]) -> Result<(), End> {
         let now = self.app.now();
+        let bytes = activities.iter().map(|seen| seen.activity.len()).sum();
+        let writing = self.app.overload.memory.write(bytes);
         let page = async {
             for seen in activities {
                 let activity = self.app.links.render(seen.activity.clone(), &self.base, now);
@@ -320,7 +323,11 @@ impl Stream {
             }
             self.socket.flush().await
         };
-        in_time(self.app.stream.frame_timeout, page).await
+        tokio::select! {
+            sent = in_time(self.app.stream.frame_timeout, page) => sent,
+            // Others need the memory, and nobody has waited longer for their client.
+            () = writing.given_up() => Err(End::silent(SocketClosed::Slow)),
+        }
     }
 
     async fn send(&mut self, text: String) -> Result<(), End> {

@@ -31,7 +31,7 @@ use super::let_in::LetIn;
 use super::query;
 use crate::body::is_packed;
 use crate::error::ApiError;
-use crate::limits::{RETRY_AFTER, UPLOAD_PART_HEAD_BYTES};
+use crate::limits::{RETRY_AFTER, UPLOAD_HELD_BYTES, UPLOAD_PART_HEAD_BYTES};
 use crate::openapi::shapes;
 use crate::send_name::idempotency_key;
 use crate::state::App;
@@ -61,6 +61,7 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<Json<ResourceResponse>, ApiError> {
     let (mut parts, body) = request.into_parts();
+    let _held = app.overload.memory.hold(UPLOAD_HELD_BYTES);
     let mut incoming = Incoming::new(body, most_bytes(&app), app.body_timeout);
     match answer(&app, &mut parts, &mut incoming).await {
         Ok(id) => Ok(Json(ResourceResponse { id })),

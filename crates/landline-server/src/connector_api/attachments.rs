@@ -77,7 +77,7 @@ pub(super) async fn upload(
             return Err(busy);
         }
     };
-    let bytes = read_json(&parts.headers, body, limit, app.body_timeout).await;
+    let bytes = read_json(&parts.headers, body, limit, &app).await;
     let bytes = bytes.inspect_err(|error| {
         let is_large = error.status == StatusCode::PAYLOAD_TOO_LARGE;
         app.metrics.file_refused(if is_large { FileRefused::TooBig } else { FileRefused::Malformed });

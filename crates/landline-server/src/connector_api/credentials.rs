@@ -42,14 +42,14 @@ impl FromRequestParts<App> for CallingBot {
         };
         match bot {
             Ok(bot) => {
-                app.overload.pass_bot(&bot.name).await?;
+                Box::pin(app.overload.pass_bot(&bot.name)).await?;
                 Ok(Self(bot))
             }
             Err((why, error)) => {
                 app.metrics.bot_refused(why);
                 tracing::debug!(reason = ?why, "Refused a call of a bot: {}", error.message);
                 if let BotRefused::Capability = why {
-                    app.overload.wrong_secret(ClientAddress::of(&parts.extensions)).await?;
+                    Box::pin(app.overload.wrong_secret(ClientAddress::of(&parts.extensions))).await?;
                 }
                 Err(error)
             }

@@ -15,19 +15,22 @@ use crate::error::ApiError;
 use crate::limits::{
     BODY_BYTES_PER_SECOND, BODY_ROOM_BEFORE, BODY_TIME, OVERSIZE_DISCARD_BYTES, OVERSIZE_DISCARD_TIME,
 };
+use crate::overload::Memory;
 
 /// Reads a body whole. It may take `time`, and a second more for each [`BODY_BYTES_PER_SECOND`] that have come, so that a
-/// slow line is borne with, and one on which next to nothing comes is not.
+/// slow line is borne with, and one on which next to nothing comes is not. What is read counts in `memory`, for as long as
+/// anybody has any of it.
 ///
 /// # Errors
 /// - 413 when it is over `limit` bytes. What is left of it is read and thrown away, within bounds, so that the
 ///   sender sees the answer instead of a reset line.
 /// - 400 `MalformedData` when it comes too slowly, or breaks off.
-pub async fn read_body(
+pub(crate) async fn read_body(
     headers: &HeaderMap,
     body: Body,
     limit: usize,
     time: Duration,
+    memory: &Memory,
 ) -> Result<Bytes, ApiError> {
     let began = Instant::now();
     let mut body = body;
@@ -41,6 +44,7 @@ pub async fn read_body(
     // What is announced costs nothing before it comes.
     let expected = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
     let mut read = BytesMut::with_capacity(expected.min(BODY_ROOM_BEFORE));
+    let mut held = memory.hold(0);
     loop {
         let earned = Duration::from_secs(read.len() as u64 / BODY_BYTES_PER_SECOND);
         let deadline = began + (time + earned).min(BODY_TIME.max(time));
@@ -51,7 +55,7 @@ pub async fn read_body(
                 );
                 return Err(ApiError::malformed_data(slow));
             }
-            Ok(None) => return Ok(read.freeze()),
+            Ok(None) => return Ok(held.around(read.freeze())),
             Ok(Some(Err(_))) => return Err(ApiError::malformed_data("the body broke off before its end")),
             Ok(Some(Ok(frame))) => frame,
         };
@@ -60,6 +64,7 @@ pub async fn read_body(
             discard(body).await;
             return Err(too_big(limit));
         }
+        held.grow(data.len());
         read.extend_from_slice(&data);
     }
 }

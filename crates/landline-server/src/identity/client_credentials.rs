@@ -125,7 +125,7 @@ pub(super) async fn token(State(app): State<App>, Path(tenant): Path<String>, re
 
 /// The parameters; each may be there once.
 async fn form(app: &App, headers: &HeaderMap, body: Body) -> Result<HashMap<String, String>, Box<Response>> {
-    let read = read_body(headers, body, TOKEN_REQUEST_BYTES, app.body_timeout).await;
+    let read = read_body(headers, body, TOKEN_REQUEST_BYTES, app.body_timeout, &app.overload.memory).await;
     let bytes = read.map_err(|error| Box::new(error.into_response()))?;
     let bad = |why| Box::new(Refusal::InvalidRequest(why).into_response());
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();

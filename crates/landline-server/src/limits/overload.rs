@@ -1,4 +1,4 @@
-//! How often what may come, and how many may wait for their turn.
+//! How often what may come, how many may wait for their turn, and when memory runs short.
 
 use std::time::Duration;
 
@@ -111,3 +111,18 @@ pub const SHARED_LANES: usize = 64;
 
 /// How many keys are looked at for each that is new, to forget those that have not come lately.
 pub const LIMITED_KEYS_LOOKED_AT: usize = 4;
+
+/// From how much of the memory on, in percent, what begins has to wait, and is then refused.
+pub const MEMORY_SHORT_PERCENT: u64 = 80;
+
+/// From how much on no new stream is opened, and those are closed that have waited longest for their clients.
+pub const MEMORY_FULL_PERCENT: u64 = 95;
+
+/// The same as [`MEMORY_SHORT_PERCENT`], for the whole process, of what the machine has or its control group allows.
+pub const PROCESS_SHORT_PERCENT: u64 = 90;
+
+/// How often it is looked whether there is enough again, and what the process takes.
+pub const MEMORY_LOOK: Duration = Duration::from_millis(100);
+
+/// What an upload holds while it is read, in bytes, as it counts.
+pub const UPLOAD_HELD_BYTES: usize = 64 * 1024;

@@ -145,6 +145,7 @@ pub(super) fn told(limit: Limit) -> &'static str {
         }
         Limit::ConversationPolls => "this conversation is polled too often; poll again later",
         Limit::ConversationReconnects => "too many reconnect to this conversation; come back later",
+        Limit::Memory => "the server has too much to do at once; send this again in a moment",
         Limit::BotCalls => "this bot calls too often; call again later",
     }
 }

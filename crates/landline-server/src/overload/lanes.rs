@@ -22,7 +22,7 @@ use super::rate::{Rate, Used};
 use crate::limits::{DELAYED_PER_KEY, DELAYED_REQUESTS, LIMITED_KEYS, LIMITED_KEYS_LOOKED_AT, SHARED_LANES};
 
 /// Whether somebody who was let through had to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Passed {
     /// No.
     AtOnce,

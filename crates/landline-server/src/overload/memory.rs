@@ -63,6 +63,23 @@ struct Account {
 struct Writers {
     next: u64,
     by_age: BTreeMap<u64, (u64, CancellationToken)>,
+    /// Of all of these.
+    bytes: u64,
+}
+
+impl Writers {
+    /// Takes out the one that has waited longest.
+    fn oldest(&mut self) -> Option<(u64, CancellationToken)> {
+        let (_, (bytes, oldest)) = self.by_age.pop_first()?;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        Some((bytes, oldest))
+    }
+
+    fn remove(&mut self, number: u64) {
+        if let Some((bytes, _)) = self.by_age.remove(&number) {
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+    }
 }
 
 /// Counts for as long as it lives.
@@ -124,11 +141,17 @@ impl Memory {
         let number = writers.next;
         writers.next += 1;
         writers.by_age.insert(number, (held.bytes, give_up.clone()));
-        if self.counted() > self.percent(MEMORY_FULL_PERCENT) {
-            // As much as makes room again for others, too.
-            let mut too_much = self.counted().saturating_sub(self.percent(MEMORY_SHORT_PERCENT));
+        writers.bytes += held.bytes;
+        let counted = self.counted();
+        if counted > self.percent(MEMORY_FULL_PERCENT) {
+            // As much as makes room again for others, too; but what lies between is for streams in any case, whatever
+            // takes the rest.
+            let theirs = self.percent(MEMORY_FULL_PERCENT - MEMORY_SHORT_PERCENT);
+            let mut too_much = counted
+                .saturating_sub(self.percent(MEMORY_SHORT_PERCENT))
+                .min(writers.bytes.saturating_sub(theirs));
             while too_much > 0
-                && let Some((_, (bytes, oldest))) = writers.by_age.pop_first()
+                && let Some((bytes, oldest)) = writers.oldest()
             {
                 oldest.cancel();
                 too_much = too_much.saturating_sub(bytes);
@@ -246,7 +269,7 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.held.memory.writers().by_age.remove(&self.number);
+        self.held.memory.writers().remove(self.number);
     }
 }
 
@@ -352,6 +375,17 @@ mod tests {
         assert!(gone[2..].iter().all(|gone| !gone));
         drop(writers);
         assert_eq!(memory.held(), 0);
-        assert!(memory.writers().by_age.is_empty());
+        assert!(memory.writers().by_age.is_empty() && memory.writers().bytes == 0);
+    }
+
+    #[test]
+    fn streams_keep_a_part_whatever_takes_the_rest() {
+        let memory = memory(CAP);
+        let _bodies = memory.hold(990);
+        let small: Vec<_> = (0..15).map(|_| memory.write(10)).collect();
+        assert!(small.iter().all(|writing| !writing.give_up.is_cancelled()));
+        let one_more = memory.write(10);
+        assert!(small[0].give_up.is_cancelled() && !small[1].give_up.is_cancelled());
+        assert!(!one_more.give_up.is_cancelled());
     }
 }

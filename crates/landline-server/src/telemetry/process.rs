@@ -15,7 +15,11 @@ pub(super) struct ProcessCollector;
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let values = [
-            ("process_resident_memory_bytes", "Memory in use", resident_bytes()),
+            (
+                "process_resident_memory_bytes",
+                "Memory in use",
+                resident_bytes().and_then(|bytes| i64::try_from(bytes).ok()),
+            ),
             ("process_open_fds", "Open file descriptors", open_descriptors()),
         ];
         for (name, help, value) in values {
@@ -28,10 +32,10 @@ impl Collector for ProcessCollector {
 }
 
 /// `VmRSS` of `/proc/self/status`, which is in KiB whatever the size of a page.
-fn resident_bytes() -> Option<i64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
 

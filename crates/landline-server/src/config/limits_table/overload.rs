@@ -2,13 +2,20 @@
 
 use std::time::Duration;
 
-use super::{Kind, Place, Row, secs};
+use super::{GIB, Kind, Place, Row, secs};
 use crate::limits::RATE_MAX;
 
 /// As many as the largest count of any limit.
 const MOST: u64 = RATE_MAX as u64;
 
-pub(super) static ROWS: [Row; 16] = [
+pub(super) static ROWS: [Row; 17] = [
+    Row {
+        key: "memory",
+        about: "how much memory bodies, uploads, pages on their way to clients and the newest records of conversations may \
+                take together; from 80 % on, starts, sends and uploads wait, and are then refused with 429; 0B is no cap",
+        extremes: "too low: ordinary days are slow; too high: the system ends the process",
+        kind: Kind::Size(|l| Place::U64(&mut l.server.memory_bytes), 0..=1024 * GIB),
+    },
     Row {
         key: "throttle_delay",
         about: "how long a request that is over a rate waits for its turn before it is refused with 429",

@@ -5,6 +5,7 @@ use axum::routing::post;
 
 use super::*;
 use crate::error::ApiError;
+use crate::overload::Memory;
 
 const LIMIT: usize = 256 * 1024;
 
@@ -13,7 +14,7 @@ fn router() -> Router {
         "/",
         post(|request: Request| async move {
             let (head, body) = request.into_parts();
-            let read = read_body(&head.headers, body, LIMIT, A_WHILE * 2).await?;
+            let read = read_body(&head.headers, body, LIMIT, A_WHILE * 2, &Memory::without_cap()).await?;
             Ok::<_, ApiError>(read.len().to_string())
         }),
     )

@@ -267,6 +267,8 @@ pub enum Limit {
     ConversationReconnects,
     /// Calls of one bot.
     BotCalls,
+    /// The memory that requests and streams hold together.
+    Memory,
 }
 
 /// What became of a request that was over a limit.

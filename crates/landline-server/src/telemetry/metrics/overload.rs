@@ -5,7 +5,7 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::Metrics;
 use super::labels::{Limit, Throttled, ThrottledLabels};
@@ -14,6 +14,7 @@ use super::labels::{Limit, Throttled, ThrottledLabels};
 pub(super) struct OverloadMetrics {
     throttled: Family<ThrottledLabels, Counter>,
     delayed: Gauge,
+    held: Gauge,
 }
 
 impl OverloadMetrics {
@@ -28,6 +29,12 @@ impl OverloadMetrics {
             "Requests that are over a limit and wait for their turn",
             self.delayed.clone(),
         );
+        registry.register_with_unit(
+            "memory_held",
+            "Bytes that requests and streams hold, as they are counted",
+            Unit::Bytes,
+            self.held.clone(),
+        );
     }
 }
 
@@ -40,5 +47,10 @@ impl Metrics {
     /// How many wait for their turn just now; kept by whoever lets them wait.
     pub(crate) fn delayed_requests(&self) -> Gauge {
         self.overload.delayed.clone()
+    }
+
+    /// How many bytes are held just now; kept by whoever counts them.
+    pub(crate) fn memory_held(&self) -> Gauge {
+        self.overload.held.clone()
     }
 }

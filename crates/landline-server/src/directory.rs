@@ -195,6 +195,8 @@ pub struct SiteRates {
     pub tokens: Option<u32>,
     /// Uploads.
     pub uploads: Option<u32>,
+    /// Polls.
+    pub polls: Option<u32>,
 }
 
 /// A site: clients that share secrets, in front of one bot.

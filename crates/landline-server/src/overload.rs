@@ -4,8 +4,8 @@
 //! floods one conversation uses up what that conversation may, and nothing of what their site may. A request that is
 //! over a rate waits for its turn, before anything of it is read; one that would wait for too long is 429.
 //!
-//! Where to look: which limits a door has (`doors`), who waits and who is forgotten (`lanes`), the arithmetic (`rate`), what
-//! requests and streams hold (`memory`).
+//! Where to look: which limits a door has (`doors`), who waits and who is forgotten (`lanes`), how many may wait
+//! (`waiters`), the arithmetic (`rate`), what requests and streams hold (`memory`).
 //!
 //! Not here: the numbers (`limits::Rates`), who somebody is (`client_api::credentials`, `http::ClientAddress`).
 
@@ -13,6 +13,7 @@ mod doors;
 mod lanes;
 mod memory;
 mod rate;
+mod waiters;
 
 use std::sync::Arc;
 
@@ -22,9 +23,10 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::doors::{Door, Network, Who};
 pub(crate) use self::lanes::Passed;
-use self::lanes::{Lanes, Refused, Waiters};
+use self::lanes::{Lanes, Refused};
 pub(crate) use self::memory::{Beside, Memory, Pressure, of_this_machine};
 use self::rate::Rate;
+use self::waiters::{Owner, Waiters};
 use crate::error::ApiError;
 use crate::http::ClientAddress;
 use crate::limits::{RETRY_AFTER, Rates};
@@ -36,7 +38,8 @@ enum Key {
     Site(SiteName),
     Address(Network),
     User(SiteName, UserId),
-    Conversation(ConversationId),
+    /// With the site of whoever comes: what others show for it is not counted as theirs.
+    Conversation(SiteName, ConversationId),
     Bot(BotName),
 }
 
@@ -57,12 +60,9 @@ pub(crate) struct Overload {
     waiters: Waiters,
     /// Cancelled when the server is to stop: nobody is held back any more.
     draining: CancellationToken,
-    // Tables of their own: keys that anybody can have as many of as they like do not crowd out the others.
-    sites: Lanes<(Limit, Key)>,
-    addresses: Lanes<(Limit, Key)>,
-    users: Lanes<(Limit, Key)>,
-    conversations: Lanes<(Limit, Key)>,
-    bots: Lanes<(Limit, Key)>,
+    /// A table for each limit: whoever fills one, such as that of wrong secrets, which cost nothing, crowds out nobody of
+    /// another.
+    lanes: [Lanes<Key>; Limit::COUNT],
 }
 
 impl Overload {
@@ -73,19 +73,8 @@ impl Overload {
         draining: CancellationToken,
     ) -> Self {
         let waiters = Waiters::new(metrics.delayed_requests());
-        let lanes = || Lanes::new(waiters.clone());
-        Self {
-            rates,
-            metrics,
-            memory,
-            waiters: waiters.clone(),
-            draining,
-            sites: lanes(),
-            addresses: lanes(),
-            users: lanes(),
-            conversations: lanes(),
-            bots: lanes(),
-        }
+        let lanes = std::array::from_fn(|_| Lanes::new(waiters.clone()));
+        Self { rates, metrics, memory, waiters, draining, lanes }
     }
 
     /// Lets somebody through a door, late if need be.
@@ -94,9 +83,10 @@ impl Overload {
     /// 429 where that would be too late.
     pub(crate) async fn pass(&self, door: Door, who: &Who<'_>) -> Result<Passed, ApiError> {
         let until = Instant::now() + self.rates.delay;
-        let passed = self.all(doors::checks(&self.rates, door, who)).await?;
+        let owner = Owner::Site(who.site.name.clone());
+        let passed = self.all(doors::checks(&self.rates, door, who), &owner).await?;
         match door {
-            Door::Start | Door::Send | Door::Upload => Ok(passed.max(self.room(until).await?)),
+            Door::Start | Door::Send | Door::Upload => Ok(passed.max(self.room(until, &owner).await?)),
             // Who is there already goes on.
             Door::Token | Door::Reconnect | Door::Poll => Ok(passed),
         }
@@ -118,11 +108,11 @@ impl Overload {
     }
 
     /// Waits until there is memory for something that begins.
-    async fn room(&self, until: Instant) -> Result<Passed, ApiError> {
+    async fn room(&self, until: Instant, owner: &Owner) -> Result<Passed, ApiError> {
         if self.memory.pressure() == Pressure::None {
             return Ok(Passed::AtOnce);
         }
-        let enough = match self.waiters.place() {
+        let enough = match self.waiters.place(owner) {
             None => false,
             Some(_place) => tokio::select! {
                 enough = self.memory.enough(until) => enough,
@@ -143,7 +133,8 @@ impl Overload {
     /// As [`Overload::pass`].
     pub(crate) async fn pass_bot(&self, bot: &BotName) -> Result<Passed, ApiError> {
         let rate = Rate::per_second(self.rates.bot_calls);
-        self.all(rate.map(|rate| Check { limit: Limit::BotCalls, rate, key: Key::Bot(bot.clone()) })).await
+        let check = rate.map(|rate| Check { limit: Limit::BotCalls, rate, key: Key::Bot(bot.clone()) });
+        self.all(check, &Owner::Bot(bot.clone())).await
     }
 
     /// Somebody has shown a secret that is none. Comes back when they may be told so: nobody is told as often as they
@@ -158,24 +149,16 @@ impl Overload {
             rate,
             key: Key::Address(Network::of(from)),
         });
-        self.all(check).await.map(|_| ())
+        self.all(check, &Owner::Strangers).await.map(|_| ())
     }
 
-    async fn all(&self, checks: impl IntoIterator<Item = Check>) -> Result<Passed, ApiError> {
+    async fn all(&self, checks: impl IntoIterator<Item = Check>, owner: &Owner) -> Result<Passed, ApiError> {
         let until = Instant::now() + self.rates.delay;
         let mut passed = Passed::AtOnce;
         for Check { limit, rate, key } in checks {
-            let lanes = match key {
-                Key::Site(_) => &self.sites,
-                Key::Address(_) => &self.addresses,
-                Key::User(..) => &self.users,
-                Key::Conversation(_) => &self.conversations,
-                Key::Bot(_) => &self.bots,
-            };
-            let key = (limit, key);
             let this = tokio::select! {
                 biased;
-                this = lanes.pass(&key, rate, until) => this,
+                this = self.lanes[limit as usize].pass(&key, rate, until, owner) => this,
                 // What comes behind this door says that the server is about to stop, or is quick.
                 () = self.draining.cancelled() => Ok(Passed::Late),
             };
@@ -192,5 +175,42 @@ impl Overload {
             }
         }
         Ok(passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv6Addr};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limits::{LIMITED_KEYS, SHARED_LANES};
+
+    /// An address of a customer of its own.
+    fn address(number: usize) -> ClientAddress {
+        ClientAddress(IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) | ((number as u128) << 64))))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_guesses_from_everywhere_crowds_out_nobody_who_has_a_token() {
+        let rates = Rates { delay: Duration::ZERO, ..Rates::default() };
+        let overload =
+            Overload::new(rates, Memory::without_cap(), Arc::new(Metrics::new()), CancellationToken::new());
+        let each = usize::try_from(overload.rates.failed_authentications).unwrap();
+        let mut refused = 0;
+        for number in 0..LIMITED_KEYS + 2 * SHARED_LANES * each {
+            refused += usize::from(overload.wrong_secret(Some(address(number))).await.is_err());
+        }
+        assert!(refused > 0, "as many as fill what they share");
+
+        for number in 0..100 {
+            let check = Check {
+                limit: Limit::AddressStarts,
+                rate: Rate::per_second(overload.rates.address_starts).unwrap(),
+                key: Key::Address(Network::of(address(usize::MAX - number))),
+            };
+            let passed = overload.all([check], &Owner::Strangers).await;
+            assert!(matches!(passed, Ok(Passed::AtOnce)), "{passed:?}");
+        }
     }
 }

@@ -67,7 +67,8 @@ async fn let_in(app: App, door: Door, request: Request) -> Result<Request, ApiEr
             passed = pass.as_mut() => passed,
             // Polled only where it is not let through at once.
             begin = beginning(&parts, &mut body) => {
-                body = with_beginning(begin?, body);
+                let begin = begin?.map(|begin| app.overload.memory.hold_bytes(begin));
+                body = with_beginning(begin, body);
                 pass.await
             }
         }

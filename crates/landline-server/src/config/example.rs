@@ -149,6 +149,7 @@ enhanced_authentication = false
 # starts_per_second = 1000
 # tokens_per_second = 2000
 # uploads_per_second = 200
+# polls_per_second = 10000
 
 [outbound]
 # What this server connects to by itself: bots, token endpoints, issuers and the storage of files. Addresses, networks,

@@ -118,6 +118,7 @@ pub(super) struct Site {
     pub(super) starts_per_second: Option<i64>,
     pub(super) tokens_per_second: Option<i64>,
     pub(super) uploads_per_second: Option<i64>,
+    pub(super) polls_per_second: Option<i64>,
 }
 
 /// A secret by value. Its errors and its debug output do not hold it.

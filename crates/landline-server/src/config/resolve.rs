@@ -207,6 +207,7 @@ fn resolve_site(
         starts: rate("starts_per_second", site.starts_per_second)?,
         tokens: rate("tokens_per_second", site.tokens_per_second)?,
         uploads: rate("uploads_per_second", site.uploads_per_second)?,
+        polls: rate("polls_per_second", site.polls_per_second)?,
     };
     let secret = first.resolve(folder, environment)?;
     let second_secret = second.resolve(folder, environment)?;

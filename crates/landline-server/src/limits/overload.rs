@@ -19,6 +19,9 @@ pub struct Rates {
     pub site_tokens: u32,
     /// Uploads to one site, a second. Default 200; a site may say otherwise.
     pub site_uploads: u32,
+    /// Polls of the conversations of one site, a second. Default 10,000: as many visitors whose clients poll, and do not
+    /// stream. A site may say otherwise.
+    pub site_polls: u32,
     /// Sends and uploads from one address, by tokens, a second. Default 1000.
     pub address_sends: u32,
     /// Starts from one address, by tokens, a second. Default 200: a company behind one address starts its day.
@@ -29,9 +32,10 @@ pub struct Rates {
     pub address_uploads: u32,
     /// Wrong secrets from one address, a *minute*. Default 20.
     pub failed_authentications: u32,
-    /// Sends and uploads of one user of a site, in all conversations, a second. Default 200.
+    /// Sends and uploads of one user of a site, in all conversations, a second. Default 1000: some sites
+    /// give all their visitors the same name.
     pub user_sends: u32,
-    /// Starts of one user of a site, a second. Default 50: some sites give all their visitors the same name.
+    /// Starts of one user of a site, a second. Default 200; as above.
     pub user_starts: u32,
     /// Sends and uploads to one conversation, a second. Default 100.
     pub conversation_sends: u32,
@@ -51,13 +55,14 @@ impl Default for Rates {
             site_starts: 1000,
             site_tokens: 2000,
             site_uploads: 200,
+            site_polls: 10_000,
             address_sends: 1000,
             address_starts: 200,
             address_tokens: 1000,
             address_uploads: 100,
             failed_authentications: 20,
-            user_sends: 200,
-            user_starts: 50,
+            user_sends: 1000,
+            user_starts: 200,
             conversation_sends: 100,
             conversation_polls: 50,
             conversation_reconnects: 10,
@@ -75,6 +80,7 @@ impl Rates {
             site_starts: 0,
             site_tokens: 0,
             site_uploads: 0,
+            site_polls: 0,
             address_sends: 0,
             address_starts: 0,
             address_tokens: 0,
@@ -99,8 +105,12 @@ pub const BURST_SECONDS: u32 = 10;
 /// How many requests that are over a rate may be held back at a time, of all keys together. Each holds its connection.
 pub const DELAYED_REQUESTS: usize = 4096;
 
-/// How many of these one key may have.
-pub const DELAYED_PER_KEY: u32 = 1024;
+/// How many of these may be of one site, or of one bot, or of those who show wrong secrets: who floods leaves places for
+/// others.
+pub const DELAYED_PER_OWNER: usize = 1024;
+
+/// How many of these one key may have, so that a flooded conversation leaves places for the rest of its site.
+pub const DELAYED_PER_KEY: u32 = 512;
 
 /// Of how many keys (sites, addresses, users, conversations) one limit keeps apart how often they came; some hundred
 /// bytes each. Only those count that came lately.

@@ -73,7 +73,10 @@ pub(super) fn checks(rates: &Rates, door: Door, who: &Who<'_>) -> Vec<Check> {
             checks.site(Limit::SiteStarts, who.site.rates.starts.unwrap_or(rates.site_starts));
         }
         Door::Reconnect => checks.conversation(Limit::ConversationReconnects, rates.conversation_reconnects),
-        Door::Poll => checks.conversation(Limit::ConversationPolls, rates.conversation_polls),
+        Door::Poll => {
+            checks.conversation(Limit::ConversationPolls, rates.conversation_polls);
+            checks.site(Limit::SitePolls, who.site.rates.polls.unwrap_or(rates.site_polls));
+        }
         Door::Send => checks.sends(),
         Door::Upload => {
             checks.address(Limit::AddressUploads, rates.address_uploads);
@@ -115,7 +118,8 @@ impl Checks<'_> {
     }
 
     fn conversation(&mut self, limit: Limit, per_second: u32) {
-        self.add(limit, per_second, self.who.conversation.cloned().map(Key::Conversation));
+        let key = self.who.conversation.map(|id| Key::Conversation(self.who.site.name.clone(), id.clone()));
+        self.add(limit, per_second, key);
     }
 
     fn add(&mut self, limit: Limit, per_second: u32, key: Option<Key>) {
@@ -131,6 +135,7 @@ pub(super) fn told(limit: Limit) -> &'static str {
         Limit::SiteStarts => "too many conversations of this site are started; start this one later",
         Limit::SiteTokens => "too many tokens of this site are asked for; ask again later",
         Limit::SiteUploads => "too many files come to this site; send these again later",
+        Limit::SitePolls => "the conversations of this site are polled too often; poll again later",
         Limit::AddressSends => "too many activities come from your address; send this one again later",
         Limit::AddressStarts => "too many conversations are started from your address; start this one later",
         Limit::AddressTokens => "too many tokens are asked for from your address; ask again later",

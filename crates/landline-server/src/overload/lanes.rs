@@ -7,19 +7,19 @@
 //!   has many addresses fills neither the memory nor takes the place of those who are there already.
 //! - Who waits holds nothing but their place, and gives it up when they are dropped: those behind move up.
 //!
-//! Not here: what is limited, and by what (`doors`); the arithmetic (`rate`).
+//! Not here: what is limited, and by what (`doors`); the arithmetic (`rate`); how many may wait in all (`waiters`).
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::rate::{Rate, Used};
-use crate::limits::{DELAYED_PER_KEY, DELAYED_REQUESTS, LIMITED_KEYS, LIMITED_KEYS_LOOKED_AT, SHARED_LANES};
+use super::waiters::{Owner, Waiters};
+use crate::limits::{DELAYED_PER_KEY, LIMITED_KEYS, LIMITED_KEYS_LOOKED_AT, SHARED_LANES};
 
 /// Whether somebody who was let through had to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,40 +35,6 @@ pub(crate) enum Passed {
 pub(crate) struct Refused {
     /// When that makes sense.
     pub(crate) retry_after: Duration,
-}
-
-/// Places for those who wait, of all limits together.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiters {
-    places: Arc<Semaphore>,
-    shown: Gauge,
-}
-
-/// Taken until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
-    shown: Gauge,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.shown.dec();
-    }
-}
-
-impl Waiters {
-    /// The gauge shows how many are taken.
-    pub(crate) fn new(shown: Gauge) -> Self {
-        Self { places: Arc::new(Semaphore::new(DELAYED_REQUESTS)), shown }
-    }
-
-    /// A place, until it is dropped; `None` where there is none.
-    pub(crate) fn place(&self) -> Option<Place> {
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        self.shown.inc();
-        Some(Place { _permit: permit, shown: self.shown.clone() })
-    }
 }
 
 /// One limit: what is known of each of its keys.
@@ -123,7 +89,13 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn pass(&self, rate: Rate, until: Instant, waiters: &Waiters) -> Result<Passed, Refused> {
+    async fn pass(
+        &self,
+        rate: Rate,
+        until: Instant,
+        waiters: &Waiters,
+        owner: &Owner,
+    ) -> Result<Passed, Refused> {
         let now = Instant::now();
         let (_in_line, expected) = {
             let mut state = self.state();
@@ -140,7 +112,7 @@ impl Lane {
             (InLine(self), expected)
         };
         let refused = Refused { retry_after: expected - now };
-        let _place = waiters.place().ok_or(refused)?;
+        let _place = waiters.place(owner).ok_or(refused)?;
         let Ok(Ok(_first)) = timeout_at(until, self.first.acquire()).await else { return Err(refused) };
         let due = rate.due(self.state().used, Instant::now());
         if due > until {
@@ -163,12 +135,18 @@ impl<K: Clone + Eq + Hash> Lanes<K> {
         Self { waiters, keys, shared: std::array::from_fn(|_| Arc::default()) }
     }
 
-    /// Lets one of this key through, at the latest at `until`.
+    /// Lets one of this key through, at the latest at `until`. Who waits takes one of the owner's places.
     ///
     /// # Errors
-    /// [`Refused`], as soon as it is known: the key, or the server, has too many who wait already.
-    pub(crate) async fn pass(&self, key: &K, rate: Rate, until: Instant) -> Result<Passed, Refused> {
-        self.lane(key).pass(rate, until, &self.waiters).await
+    /// [`Refused`], as soon as it is known: the key, the owner, or the server has too many who wait already.
+    pub(crate) async fn pass(
+        &self,
+        key: &K,
+        rate: Rate,
+        until: Instant,
+        owner: &Owner,
+    ) -> Result<Passed, Refused> {
+        self.lane(key).pass(rate, until, &self.waiters, owner).await
     }
 
     fn lane(&self, key: &K) -> Arc<Lane> {
@@ -207,11 +185,13 @@ impl<K: Clone + Eq + Hash> Keys<K> {
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::metrics::gauge::Gauge;
     use tokio::task::JoinSet;
     use tokio::time::{advance, sleep};
 
     use super::*;
 
+    const OWNER: Owner = Owner::Strangers;
     const WAIT: Duration = Duration::from_secs(10);
 
     fn waiters() -> Waiters {
@@ -225,7 +205,7 @@ mod tests {
 
     async fn used_up(lanes: &Lanes<u32>, key: u32) {
         for _ in 0..10 {
-            assert_eq!(lanes.pass(&key, rate(), Instant::now()).await, Ok(Passed::AtOnce));
+            assert_eq!(lanes.pass(&key, rate(), Instant::now(), &OWNER).await, Ok(Passed::AtOnce));
         }
     }
 
@@ -241,12 +221,12 @@ mod tests {
             waiting.spawn(async move {
                 // They come one after the other.
                 sleep(Duration::from_millis(number)).await;
-                let passed = lanes.pass(&1, rate(), began + WAIT).await;
+                let passed = lanes.pass(&1, rate(), began + WAIT, &OWNER).await;
                 (number, passed, began.elapsed())
             });
         }
         sleep(Duration::from_millis(500)).await;
-        let refused = lanes.pass(&1, rate(), began + WAIT).await.unwrap_err();
+        let refused = lanes.pass(&1, rate(), began + WAIT, &OWNER).await.unwrap_err();
         assert_eq!(
             refused.retry_after,
             Duration::from_millis(10_500),
@@ -274,12 +254,12 @@ mod tests {
             let lanes = Arc::clone(&lanes);
             #[expect(clippy::disallowed_methods, reason = "a test that aborts it")]
             tasks.push(tokio::spawn(async move {
-                lanes.pass(&1, rate(), began + WAIT).await.unwrap();
+                lanes.pass(&1, rate(), began + WAIT, &OWNER).await.unwrap();
                 began.elapsed()
             }));
             tokio::task::yield_now().await;
         }
-        assert_eq!(waiters.shown.get(), 10);
+        assert_eq!(waiters.shown(), 10);
 
         // The first, who was asleep until their turn, and most of the others.
         let last = tasks.pop().unwrap();
@@ -287,11 +267,11 @@ mod tests {
             task.abort();
             let _ = task.await;
         }
-        assert_eq!(waiters.shown.get(), 1);
+        assert_eq!(waiters.shown(), 1);
         assert_eq!(last.await.unwrap(), Duration::from_secs(1), "next in turn");
         // Nobody has taken what those who left would have taken.
-        assert_eq!(lanes.pass(&1, rate(), began + WAIT).await, Ok(Passed::Late));
-        assert_eq!((began.elapsed(), waiters.shown.get()), (Duration::from_secs(2), 0));
+        assert_eq!(lanes.pass(&1, rate(), began + WAIT, &OWNER).await, Ok(Passed::Late));
+        assert_eq!((began.elapsed(), waiters.shown()), (Duration::from_secs(2), 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -299,21 +279,23 @@ mod tests {
         let lanes = Lanes::new(waiters());
         used_up(&lanes, 1).await;
         let until = Instant::now() + WAIT;
-        assert_eq!(lanes.pass(&2, rate(), until).await, Ok(Passed::AtOnce));
-        assert_eq!(lanes.pass(&1, rate(), until).await, Ok(Passed::Late));
+        assert_eq!(lanes.pass(&2, rate(), until, &OWNER).await, Ok(Passed::AtOnce));
+        assert_eq!(lanes.pass(&1, rate(), until, &OWNER).await, Ok(Passed::Late));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_places_of_those_who_wait_are_bounded_in_all() {
+    async fn who_finds_no_place_to_wait_is_refused() {
         let waiters = waiters();
         let lanes = Lanes::new(waiters.clone());
         used_up(&lanes, 1).await;
-        let taken: Vec<_> = std::iter::from_fn(|| waiters.place()).collect();
-        assert_eq!(taken.len(), DELAYED_REQUESTS);
+        let taken: Vec<_> = std::iter::from_fn(|| waiters.place(&OWNER)).collect();
         let until = Instant::now() + WAIT;
-        assert_eq!(lanes.pass(&1, rate(), until).await, Err(Refused { retry_after: Duration::from_secs(1) }));
+        assert_eq!(
+            lanes.pass(&1, rate(), until, &OWNER).await,
+            Err(Refused { retry_after: Duration::from_secs(1) })
+        );
         drop(taken);
-        assert_eq!(lanes.pass(&1, rate(), until).await, Ok(Passed::Late));
+        assert_eq!(lanes.pass(&1, rate(), until, &OWNER).await, Ok(Passed::Late));
     }
 
     #[tokio::test(start_paused = true)]
@@ -323,7 +305,7 @@ mod tests {
         let until = Instant::now();
         let (mut at_once, mut refused) = (0, 0);
         for key in 1..3 * u32::try_from(LIMITED_KEYS).unwrap() {
-            match lanes.pass(&key, rate(), until).await {
+            match lanes.pass(&key, rate(), until, &OWNER).await {
                 Ok(_) => at_once += 1,
                 Err(_) => refused += 1,
             }
@@ -331,14 +313,14 @@ mod tests {
         let most = LIMITED_KEYS - 1 + SHARED_LANES * 10;
         assert_eq!(at_once, most, "each key that is known has its own, all others share");
         assert!(refused > LIMITED_KEYS);
-        assert!(lanes.pass(&0, rate(), until).await.is_err(), "the busy key was not forgotten");
+        assert!(lanes.pass(&0, rate(), until, &OWNER).await.is_err(), "the busy key was not forgotten");
         assert_eq!(lanes.keys.lock().unwrap().lanes.len(), LIMITED_KEYS);
 
         // When they are as good as new, they make room.
         advance(Duration::from_secs(20)).await;
         for key in 0..u32::try_from(LIMITED_KEYS).unwrap() {
             let key = u32::MAX - key;
-            assert_eq!(lanes.pass(&key, rate(), Instant::now()).await, Ok(Passed::AtOnce));
+            assert_eq!(lanes.pass(&key, rate(), Instant::now(), &OWNER).await, Ok(Passed::AtOnce));
         }
         let keys = lanes.keys.lock().unwrap();
         assert_eq!(keys.lanes.len(), keys.round.len());

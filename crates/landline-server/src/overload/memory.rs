@@ -65,6 +65,8 @@ struct Writers {
     by_age: BTreeMap<u64, (u64, CancellationToken)>,
     /// Of all of these.
     bytes: u64,
+    /// Of those that were given up, and are not gone yet.
+    leaving: u64,
 }
 
 impl Writers {
@@ -72,13 +74,16 @@ impl Writers {
     fn oldest(&mut self) -> Option<(u64, CancellationToken)> {
         let (_, (bytes, oldest)) = self.by_age.pop_first()?;
         self.bytes = self.bytes.saturating_sub(bytes);
+        self.leaving += bytes;
         Some((bytes, oldest))
     }
 
-    fn remove(&mut self, number: u64) {
-        if let Some((bytes, _)) = self.by_age.remove(&number) {
-            self.bytes = self.bytes.saturating_sub(bytes);
-        }
+    fn remove(&mut self, number: u64, bytes: u64) {
+        let rest = match self.by_age.remove(&number) {
+            Some(_) => &mut self.bytes,
+            None => &mut self.leaving,
+        };
+        *rest = rest.saturating_sub(bytes);
     }
 }
 
@@ -142,7 +147,8 @@ impl Memory {
         writers.next += 1;
         writers.by_age.insert(number, (held.bytes, give_up.clone()));
         writers.bytes += held.bytes;
-        let counted = self.counted();
+        // Whoever was given up makes room in a moment; nobody else has to go for that.
+        let counted = self.counted().saturating_sub(writers.leaving);
         if counted > self.percent(MEMORY_FULL_PERCENT) {
             // As much as makes room again for others, too; but what lies between is for streams in any case, whatever
             // takes the rest.
@@ -269,7 +275,7 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.held.memory.writers().remove(self.number);
+        self.held.memory.writers().remove(self.number, self.held.bytes);
     }
 }
 
@@ -373,9 +379,14 @@ mod tests {
         let gone: Vec<_> = writers.iter().map(|writing| writing.give_up.is_cancelled()).collect();
         assert_eq!(gone[..3], [true, true, false], "{gone:?}");
         assert!(gone[2..].iter().all(|gone| !gone));
+
+        // As long as those two are not gone, their room counts as free.
+        writers.push(memory.write(10));
+        assert!(writers[2..].iter().all(|writing| !writing.give_up.is_cancelled()));
         drop(writers);
         assert_eq!(memory.held(), 0);
-        assert!(memory.writers().by_age.is_empty() && memory.writers().bytes == 0);
+        let writers = memory.writers();
+        assert_eq!((writers.by_age.len(), writers.bytes, writers.leaving), (0, 0, 0));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::limits::RATE_MAX;
 /// As many as the largest count of any limit.
 const MOST: u64 = RATE_MAX as u64;
 
-pub(super) static ROWS: [Row; 17] = [
+pub(super) static ROWS: [Row; 18] = [
     Row {
         key: "memory",
         about: "how much memory bodies, uploads, pages on their way to clients and the newest records of conversations may \
@@ -45,6 +45,12 @@ pub(super) static ROWS: [Row; 17] = [
         about: "how many uploads may come to one site a second, unless the site says otherwise",
         extremes: "too low: files are late; too high: one site can keep the disk busy",
         kind: Kind::Count(|l| Place::U32(&mut l.server.rates.site_uploads), 0..=MOST),
+    },
+    Row {
+        key: "site_polls_per_second",
+        about: "how often the conversations of one site may be polled a second, all together; a poll is never refused: one that is over a rate is answered late, or with nothing new",
+        extremes: "too low: polling clients are slow; too high: one site can keep the machine busy",
+        kind: Kind::Count(|l| Place::U32(&mut l.server.rates.site_polls), 0..=MOST),
     },
     Row {
         key: "address_sends_per_second",
@@ -96,7 +102,7 @@ pub(super) static ROWS: [Row; 17] = [
     },
     Row {
         key: "conversation_polls_per_second",
-        about: "how often one conversation may be polled a second; a poll is never refused: one that is over the rate is answered late, or with nothing new",
+        about: "how often one conversation may be polled a second; none is refused, as with site_polls_per_second",
         extremes: "too low: polling clients are slow; too high: whoever has one token can keep the machine busy",
         kind: Kind::Count(|l| Place::U32(&mut l.server.rates.conversation_polls), 0..=MOST),
     },

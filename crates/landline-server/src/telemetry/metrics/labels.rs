@@ -245,6 +245,8 @@ pub enum Limit {
     SiteTokens,
     /// Uploads to one site.
     SiteUploads,
+    /// Polls of all conversations of one site.
+    SitePolls,
     /// Sends and uploads from one address.
     AddressSends,
     /// Starts from one address.
@@ -267,8 +269,13 @@ pub enum Limit {
     ConversationReconnects,
     /// Calls of one bot.
     BotCalls,
-    /// The memory that requests and streams hold together.
+    /// The memory that requests and streams hold together. The last one, by which they are counted.
     Memory,
+}
+
+impl Limit {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::Memory as usize + 1;
 }
 
 /// What became of a request that was over a limit.

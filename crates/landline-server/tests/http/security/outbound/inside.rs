@@ -9,6 +9,7 @@ use landline_testkit::bot::{Bot, Mode};
 use landline_testkit::in_process::{BotActor, Builder, Person, SECRET, TestServer, start};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 use super::hosts;
 use super::trap::{HERE, METADATA, Trap};
@@ -140,8 +141,13 @@ async fn no_url_that_somebody_sends_is_fetched() {
     // It would have been seen.
     TcpStream::connect("trap.test:80").await.expect("the trap");
     TcpStream::connect("169.254.169.254:8080").await.expect("the trap");
-    let seen = trap.seen();
-    assert_eq!((seen.connected.len(), seen.asked), (2, vec!["trap.test".to_owned()]));
+    let both = async {
+        while trap.seen().connected.len() < 2 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), both).await.expect("two connections in the trap");
+    assert_eq!((trap.seen().connected.len(), trap.seen().asked), (2, vec!["trap.test".to_owned()]));
 }
 
 /// The host, and what becomes of a message for a bot there. `None` where no URL can hold it.

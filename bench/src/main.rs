@@ -66,6 +66,9 @@ enum Command {
     /// The bare HTTP server that `files` compares with; started by itself.
     #[command(hide = true)]
     Bare(files::BareOptions),
+    /// The flood of `flood`; started by itself.
+    #[command(hide = true)]
+    Flooder,
 }
 
 fn main() -> ExitCode {
@@ -92,6 +95,7 @@ async fn run(Arguments { common, command }: &Arguments) -> Result<()> {
         Command::Neighbours(options) => println!("{}", neighbours::run(common, options).await?),
         Command::Flood(options) => println!("{}", flood::run(common, options).await?),
         Command::Files(options) => println!("{}", files::run(common, options).await?),
+        Command::Flooder => flood::serve_flooder().await?,
         Command::Bare(options) => files::serve_bare(options).await?,
         Command::All => {
             println!("{}", accept::run(common, &accept::Options::default()).await?);

@@ -19,7 +19,7 @@ const SECRET: &str = "bench-secret-0123456789-0123456789-0123456789-01";
 
 /// Keys of `[limits]` for whoever measures what the server can do, and not what it lets through.
 pub(crate) const UNLIMITED: &str = "site_sends_per_second = 0\nsite_starts_per_second = 0\nsite_tokens_per_second = 0\n\
-    site_uploads_per_second = 0\nuser_sends_per_second = 0\nuser_starts_per_second = 0\n\
+    site_uploads_per_second = 0\nsite_polls_per_second = 0\nuser_sends_per_second = 0\nuser_starts_per_second = 0\n\
     conversation_sends_per_second = 0\nconversation_polls_per_second = 0\nconversation_reconnects_per_second = 0\n\
     bot_calls_per_second = 0\n";
 
@@ -65,18 +65,23 @@ impl Rig {
 
     /// Processor time the server has used, user and system.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
-        // The name in parentheses may hold blanks; what is counted stands behind it.
-        let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>());
-        let ticks = |place: usize| -> Option<u64> { fields.as_ref()?.get(place)?.parse().ok() };
-        let (Some(user), Some(system)) = (ticks(11), ticks(12)) else {
-            bail!("the server's /proc stat has no times");
-        };
-        let per_second = rustix::param::clock_ticks_per_second();
-        Ok(Duration::from_millis((user + system) * 1000 / per_second.max(1)))
+        cpu_of(self.pid()?)
     }
 
     fn pid(&self) -> Result<u32> {
         self.server.pid().context("the server is not running")
     }
+}
+
+/// Processor time a process has used, user and system.
+pub(crate) fn cpu_of(pid: u32) -> Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may hold blanks; what is counted stands behind it.
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>());
+    let ticks = |place: usize| -> Option<u64> { fields.as_ref()?.get(place)?.parse().ok() };
+    let (Some(user), Some(system)) = (ticks(11), ticks(12)) else {
+        bail!("/proc/{pid}/stat has no times");
+    };
+    let per_second = rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_millis((user + system) * 1000 / per_second.max(1)))
 }

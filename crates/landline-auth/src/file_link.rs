@@ -311,6 +311,47 @@ mod tests {
         }
     }
 
+    /// Those that make no text of it are left out: they never get here.
+    fn with_a_bit_flipped(text: &str) -> impl Iterator<Item = String> {
+        (0..text.len() * 8).filter_map(|bit| {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            String::from_utf8(bytes).ok()
+        })
+    }
+
+    #[test]
+    fn s04_a_flipped_bit_is_refused_at_every_position() {
+        let (keys, file) = (keys(), file());
+        for other in with_a_bit_flipped(&keys.logged(&file)) {
+            assert_eq!(keys.read_logged(&other), None, "{other}");
+        }
+        let signed = keys.sign_link(&file, NOW);
+        let expires = signed.expires.to_string();
+        let verify = |file: &LinkedFile, expires: &str, mac: &str| keys.verify_link(file, expires, mac, NOW);
+        assert_eq!(verify(&file, &expires, &signed.mac), Ok(()));
+        let refused = Err(FileLinkError::Invalid);
+        for other in with_a_bit_flipped(&signed.mac) {
+            assert_eq!(verify(&file, &expires, &other), refused, "{other}");
+        }
+        for other in with_a_bit_flipped(&expires) {
+            assert_eq!(verify(&file, &other, &signed.mac), refused, "{other}");
+        }
+        for name in with_a_bit_flipped(&file.name) {
+            assert_eq!(verify(&LinkedFile { name, ..file.clone() }, &expires, &signed.mac), refused);
+        }
+        for view in with_a_bit_flipped(&file.view) {
+            assert_eq!(verify(&LinkedFile { view, ..file.clone() }, &expires, &signed.mac), refused);
+        }
+        for other in with_a_bit_flipped(file.conversation.as_str()).filter_map(|id| id.parse().ok()) {
+            let file = LinkedFile { conversation: other, ..file.clone() };
+            assert_eq!(verify(&file, &expires, &signed.mac), refused);
+        }
+        for other in with_a_bit_flipped(file.file.as_str()).filter_map(|id| id.parse().ok()) {
+            assert_eq!(verify(&LinkedFile { file: other, ..file.clone() }, &expires, &signed.mac), refused);
+        }
+    }
+
     #[test]
     fn a_byte_more_or_less_is_refused_at_every_position() {
         let keys = keys();

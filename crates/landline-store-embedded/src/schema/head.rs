@@ -82,7 +82,9 @@ impl StoredHead {
         reader.end()?;
         let in_order = head.base.position <= head.expired_through
             && head.expired_through <= head.last.position
-            && head.last.position < head.tail;
+            && head.last.position < head.tail
+            // Where there are none, the shorter layout is written.
+            && (version == VERSION || head.roots > 0);
         if in_order { Ok(head) } else { Trouble::damaged("a head contradicts itself") }
     }
 

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 /// The name of the file in a `content-disposition`. `filename*` wins, which .NET sends beside a `filename` that is
 /// encoded as in e-mails.
-pub(super) fn file_name(disposition: &HeaderValue) -> Option<String> {
+pub(crate) fn file_name(disposition: &HeaderValue) -> Option<String> {
     let text = String::from_utf8_lossy(disposition.as_bytes());
     let (_, parameters) = text.split_once(';')?;
     let (mut plain, mut extended, mut rest) = (None, None, parameters);
@@ -26,11 +26,12 @@ pub(super) fn file_name(disposition: &HeaderValue) -> Option<String> {
 /// The next parameter, and what is behind it.
 fn parameter(text: &str) -> Option<(&str, String, &str)> {
     let text = text.trim_start_matches([';', ' ', '\t']);
-    let (name, value) = text.split_once('=')?;
-    if let Some((skipped, _)) = name.split_once(';') {
+    // Whichever comes first: to look for one of them behind the other again and again would take a time that is quadratic.
+    let (name, value) = text.split_at(text.find(['=', ';'])?);
+    let Some(value) = value.strip_prefix('=') else {
         // A parameter without a value.
-        return Some((skipped, String::new(), &text[skipped.len()..]));
-    }
+        return Some((name, String::new(), value));
+    };
     let value = value.trim_start();
     match value.strip_prefix('"') {
         Some(quoted) => {
@@ -107,6 +108,22 @@ mod tests {
         check("form-data; filename=\"", Some(""));
         check("form-data; filename=\"open", Some("open"));
         check("form-data; x; filename=\"y\"", Some("y"));
+    }
+
+    #[test]
+    fn s77_many_parameters_take_a_time_that_is_linear() {
+        let many = |count: usize| {
+            let value = HeaderValue::from_str(&format!("f;{}=", "x;".repeat(count))).unwrap();
+            let best = (0..5).map(|_| {
+                let begun = tokio::time::Instant::now();
+                assert_eq!(file_name(&value), None);
+                begun.elapsed()
+            });
+            best.min().unwrap()
+        };
+        let (short, long) = (many(20_000), many(160_000));
+        // Eight times as long; 64 times where each looks at all that follow.
+        assert!(long < short * 28 + std::time::Duration::from_millis(5), "{short:?}, {long:?}");
     }
 
     proptest! {

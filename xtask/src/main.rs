@@ -8,6 +8,7 @@ mod attacks;
 mod blobs;
 mod dependencies;
 mod direction;
+mod fuzz;
 mod run;
 mod security;
 mod supply;
@@ -38,8 +39,8 @@ enum Chore {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Everything that must be green: `check`, then `deny`, then `e2e`, then `blobs`, then a short
-    /// attack and a short `crash`.
+    /// Everything that must be green: `check`, then `deny`, then the inputs that fuzzing keeps, then `e2e`, then `blobs`, then
+    /// a short attack and a short `crash`.
     Test,
     /// Format, lints, documentation, direction of dependencies, table of attacks, Rust tests.
     Check,
@@ -86,6 +87,14 @@ enum Chore {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Everything that reads bytes from outside, with inputs that libFuzzer makes up; installs cargo-fuzz as needed.
+    Fuzz(fuzz::Options),
+    /// Whether the time to refuse a secret, a token or a link tells anything of the right one; arguments behind `--` go on.
+    Timing {
+        /// Such as `--samples 10000000`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
     /// Measure a release build; arguments behind `--` go to the bench (default: `all`).
     Bench {
         /// Such as `accept` or `idle`.
@@ -113,6 +122,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Test => {
             check()?;
             supply::deny()?;
+            fuzz::replay()?;
             e2e()?;
             blobs::run()?;
             attacks::short()?;
@@ -129,6 +139,8 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Release { advisory_db } => supply::release(&advisory_db),
         Chore::Security => security::tried::run(),
         Chore::Attack { attackers, arguments } => attacks::attack(attackers, &arguments),
+        Chore::Fuzz(options) => fuzz::run(&options),
+        Chore::Timing { arguments } => timing(&arguments),
         Chore::Bench { arguments } => bench(&arguments),
     }
 }
@@ -187,6 +199,23 @@ fn crash(cycles: u32, profile: Cargo, arguments: &[String]) -> Result<()> {
     let mut words = vec!["--binary".into(), server.display().to_string(), "--cycles".into(), cycles];
     words.extend_from_slice(arguments);
     command(binary(profile, "crash"), words).run()
+}
+
+fn timing(arguments: &[String]) -> Result<()> {
+    step("timing of comparisons");
+    let words = [
+        "run",
+        "--release",
+        "--locked",
+        "-p",
+        "landline-testkit",
+        "--features",
+        "in-process",
+        "--bin",
+        "timing",
+        "--",
+    ];
+    cargo(words.into_iter().chain(arguments.iter().map(String::as_str))).run()
 }
 
 fn bench(arguments: &[String]) -> Result<()> {

@@ -120,6 +120,9 @@ pub struct Running {
     shutdown: CancellationToken,
     closing: CancellationToken,
     admin_shutdown: CancellationToken,
+    /// What answers clients and bots, for targets that have no socket.
+    #[cfg(feature = "fuzzing")]
+    pub router: axum::Router,
 }
 
 /// Starts a server on the embedded store in the configured folder.
@@ -325,6 +328,8 @@ async fn assemble(
     let admin_shutdown = CancellationToken::new();
     let admin_task =
         serve(admin, admin_router, admin_limits, None, None, admin_shutdown.clone(), tasks.clone());
+    #[cfg(feature = "fuzzing")]
+    let for_fuzzing = router.clone();
     let public_task = serve(public, router, limits, tls, Some(metrics), closing.clone(), tasks.clone());
     let stop = CancellationToken::new();
     #[expect(clippy::disallowed_methods, reason = "it outlives all others, and is waited for by its handle")]
@@ -352,6 +357,8 @@ async fn assemble(
         shutdown: shutdown.clone(),
         closing,
         admin_shutdown,
+        #[cfg(feature = "fuzzing")]
+        router: for_fuzzing,
     };
     conversations.deliver_untried(untried);
     conversations.resume_outbox();

@@ -43,10 +43,16 @@ use crate::limits::BOT_IDLE_TIME;
 use crate::outbound::Outbound;
 use authorization::Authorization;
 pub(crate) use endpoint::Endpoint;
+#[cfg(feature = "fuzzing")]
+pub(crate) use event_parser::EventParser;
 use events::events;
 pub(crate) use exchange::connect;
+#[cfg(feature = "fuzzing")]
+pub(crate) use exchange::keep_for;
 use exchange::{Exchanged, exchange, to_http};
 pub(crate) use line::LineFailure;
+#[cfg(feature = "fuzzing")]
+pub(crate) use retry_after::retry_after;
 use targets::{Target, Targets};
 
 /// Reaches the bots of the directory over `http` and `https`.

@@ -22,6 +22,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::upload::Places;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::upload::sent_file_name;
 pub(crate) use self::used_tickets::UsedTickets;
 use crate::state::App;
 

@@ -17,8 +17,12 @@ mod rendering;
 mod serve;
 mod to_bots;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use disposition::disposition;
 pub(crate) use keys::open_file_keys;
 pub(crate) use links::{Links, Presented};
+#[cfg(feature = "fuzzing")]
+pub(crate) use range::{Wanted, wanted};
 pub(crate) use refused::refused_because;
 pub(crate) use serve::{ServedView, serve};
 pub(crate) use to_bots::WithLinks;

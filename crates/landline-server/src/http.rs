@@ -22,6 +22,8 @@ mod guards;
 mod handshake;
 mod head;
 mod layers;
+#[cfg(feature = "fuzzing")]
+mod line;
 mod meter;
 mod serve;
 mod shed;
@@ -33,6 +35,8 @@ pub(crate) use cors::HISTORY_EXPIRED;
 pub(crate) use guards::CROSS_ORIGIN_RESOURCE_POLICY;
 pub use layers::{Observed, RequestId, with_layers};
 pub(crate) use layers::{with_fallbacks, with_inner_layers, with_refusals};
+#[cfg(feature = "fuzzing")]
+pub(crate) use line::serve_line;
 pub use serve::{ServeLimits, serve};
 
 #[cfg(test)]

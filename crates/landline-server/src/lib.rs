@@ -16,6 +16,9 @@ pub mod directory;
 pub mod error;
 mod errors;
 mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod identity;
 pub mod limits;

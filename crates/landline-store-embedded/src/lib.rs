@@ -22,6 +22,9 @@ mod committer;
 mod damage;
 mod error;
 mod folder;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod heads;
 mod limits;
 mod merger;

@@ -21,6 +21,8 @@ mod tests;
 
 pub(crate) use entry::StoredEntry;
 pub(crate) use head::{Link, StoredHead};
+#[cfg(feature = "fuzzing")]
+pub(crate) use layout::seal;
 pub(crate) use record::StoredRecord;
 pub(crate) use small::{
     Sent, decode_delivery, decode_facts, decode_newest, encode_delivery, encode_facts, encode_mark,

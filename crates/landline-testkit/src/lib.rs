@@ -34,5 +34,9 @@ pub mod history;
 pub mod in_process;
 pub mod line;
 pub mod process;
+#[cfg(feature = "in-process")]
+#[expect(clippy::expect_used, reason = "only a test calls it, and a test fails by panicking")]
+pub mod secrets_timing;
 pub mod server;
+pub mod timing;
 pub mod wire;

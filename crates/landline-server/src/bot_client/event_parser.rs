@@ -14,7 +14,7 @@ use landline_core::BotEvent;
 
 /// What stands between two pieces.
 #[derive(Debug)]
-pub(super) struct EventParser {
+pub(crate) struct EventParser {
     /// How many bytes of one event are held.
     max: usize,
     line: Vec<u8>,
@@ -30,10 +30,10 @@ pub(super) struct EventParser {
 
 /// An event has more than the bytes that are held of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct EventTooLarge;
+pub(crate) struct EventTooLarge;
 
 impl EventParser {
-    pub(super) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize) -> Self {
         Self {
             max,
             line: Vec::new(),
@@ -46,7 +46,7 @@ impl EventParser {
     }
 
     /// Reads a piece; each event that it completes goes to `found`.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         piece: &[u8],
         mut found: impl FnMut(BotEvent),

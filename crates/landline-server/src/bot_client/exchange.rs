@@ -110,7 +110,7 @@ pub(super) fn to_http(
 }
 
 /// For how long a connection may be kept, given what the bot said of it (`keep-alive: timeout=5`).
-pub(super) fn keep_for(said: Option<&str>) -> Duration {
+pub(crate) fn keep_for(said: Option<&str>) -> Duration {
     let seconds = said
         .and_then(|text| text.split(',').find_map(|part| part.trim().strip_prefix("timeout=")))
         .and_then(|seconds| seconds.trim().parse::<u64>().ok());

@@ -12,7 +12,7 @@ use httpdate::parse_http_date;
 use crate::limits::BOT_RETRY_AFTER_MAX;
 
 /// At most [`BOT_RETRY_AFTER_MAX`]; `None` where it says nothing that can be understood.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let asked = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than fit are more than the bound, too.

@@ -19,13 +19,13 @@ pub(super) fn parameter_with_pluses(query: Option<&str>, name: &str) -> Option<S
 }
 
 /// `watermark=`.
-pub(super) fn watermark(query: Option<&str>) -> Result<Watermark, ApiError> {
+pub(crate) fn watermark(query: Option<&str>) -> Result<Watermark, ApiError> {
     Watermark::parse(parameter(query, "watermark").as_deref())
         .map_err(|error| ApiError::bad_argument(format!("watermark: {error}")))
 }
 
 /// `wait=`: for how many seconds a poll may be held open.
-pub(super) fn wait(query: Option<&str>) -> Result<Duration, ApiError> {
+pub(crate) fn wait(query: Option<&str>) -> Result<Duration, ApiError> {
     let Some(text) = parameter(query, "wait") else { return Ok(Duration::ZERO) };
     let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_POLL_WAIT.as_secs());
     seconds.map(Duration::from_secs).ok_or_else(|| {

@@ -22,6 +22,8 @@ use landline_core::limits::{FILES_PER_UPLOAD, THUMBNAILS_BYTES};
 use landline_core::store::View;
 use landline_protocol::{Activity, ChannelAccount, ResourceResponse};
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::disposition::file_name as sent_file_name;
 use self::incoming::{Incoming, too_big};
 use self::parts::{boundary, take_parts};
 pub(crate) use self::places::Places;

@@ -44,6 +44,16 @@ fn checksum(kind: Kind, place: &[u8], content: &[u8]) -> u64 {
     hash.digest()
 }
 
+/// Any content with the checksum of a kind of this number.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn seal(kind: u64, place: &[u8], content: &[u8]) -> Vec<u8> {
+    let kinds = [Kind::Record, Kind::Head, Kind::Facts, Kind::Key, Kind::Delivery, Kind::Entry, Kind::Newest];
+    let kind = kinds.into_iter().find(|known| *known as u64 == kind).unwrap_or(Kind::Mark);
+    let mut value = content.to_vec();
+    value.extend(checksum(kind, place, content).to_be_bytes());
+    value
+}
+
 /// A value under construction.
 #[derive(Debug)]
 pub(super) struct Writer(Vec<u8>);

@@ -10,6 +10,7 @@ use crate::signed::NOW;
 pub(crate) const TARGET: Target = Target {
     name: "activity",
     longest: 16 * 1024,
+    share: 1,
     claim: "what is accepted is a JSON object that another reader accepts, no deeper than allowed; written again it says the \
             same; the stamp changes the server's own properties and no other; a bot gets no top-level null; a set is JSON",
     run,

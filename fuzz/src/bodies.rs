@@ -11,6 +11,7 @@ use crate::input::split;
 pub(crate) const TARGET: Target = Target {
     name: "bodies",
     longest: 16 * 1024,
+    share: 1,
     claim: "what is accepted is nothing, or a JSON object that another reader accepts; users, names and origins are within \
             their bounds; the bytes of a file are no more than were sent, and those that another decoder reads",
     run,

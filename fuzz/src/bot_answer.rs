@@ -12,6 +12,7 @@ use crate::input::{halves, split, text};
 pub(crate) const TARGET: Target = Target {
     name: "bot_answer",
     longest: 16 * 1024,
+    share: 1,
     claim: "events mean the same however they are cut into pieces; none is longer than allowed, and what was written is read; \
             a time to wait is within its bound",
     run,

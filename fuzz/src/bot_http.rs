@@ -16,6 +16,7 @@ use crate::server::{Server, check_answer, run_in_real_time};
 pub(crate) const TARGET: Target = Target {
     name: "bot_http",
     longest: 16 * 1024,
+    share: 2,
     claim: "whatever a bot answers, the client gets a 2xx, 4xx or 502 and soon; the message is logged once; what the bot said \
             is logged only where it is activities, behind it, and from the bot",
     run,

@@ -21,6 +21,7 @@ use crate::signed::NOW;
 pub(crate) const TARGET: Target = Target {
     name: "bot_token",
     longest: 4096,
+    share: 1,
     claim: "a token that is accepted is, letter by letter, one that a key of its issuer has signed; its claims, read by \
             another reader, name this service, an application and no user, and a time that is not over",
     run,

@@ -10,6 +10,7 @@ use crate::input::text;
 pub(crate) const TARGET: Target = Target {
     name: "config",
     longest: 8 * 1024,
+    share: 1,
     claim: "a file is accepted or refused in words that say something and hold no secret; neither does the debug output of \
             what was accepted; in it sites name bots that are there, names are given once, and what it warns of can be said",
     run,
@@ -22,7 +23,7 @@ fn run(data: &[u8]) {
     let said = text(data);
     // Files that it names lie in a folder that is not there; variables hold the secret.
     let folder = Path::new("/nowhere/at/all");
-    if said.contains("_file") || said.contains("/dev") {
+    if ["_file", "/dev", "/proc"].iter().any(|word| said.contains(word)) {
         return; // an absolute path leads to whatever this machine has there
     }
     let environment = |name: &str| (name != "UNSET").then(|| CANARY.to_owned());

@@ -15,6 +15,7 @@ use crate::signed::{NOW, RING};
 pub(crate) const TARGET: Target = Target {
     name: "file_link",
     longest: 4096,
+    share: 1,
     claim: "a link that opens a file is one that was given out, to the letter; what a log says of a file is read back as \
             it was, and nothing else is; an activity on its way out changes in these texts alone",
     run,

@@ -9,6 +9,7 @@ use crate::input::{halves, split, text};
 pub(crate) const TARGET: Target = Target {
     name: "file_names",
     longest: 4096,
+    share: 1,
     claim: "any content-disposition gives a name or none; nothing but a name comes of any name: no other header, no path, \
             no second parameter, and the name reads back; a range is not empty and within the file",
     run,

@@ -18,6 +18,7 @@ use crate::Target;
 pub(crate) const TARGET: Target = Target {
     name: "folder",
     longest: 2048,
+    share: 3,
     claim: "whatever bytes of whatever files are changed, cut or put in: the store opens, or says why not; what it then hands \
             out was written, each record at its place and in its order; and where one of its two databases was damaged, what it does \
             not hand out it says to be damaged",

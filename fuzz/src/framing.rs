@@ -19,6 +19,7 @@ use crate::server::run as run_server;
 pub(crate) const TARGET: Target = Target {
     name: "framing",
     longest: 4096,
+    share: 3,
     claim: "each request that gets to the routes is one that a strict reader of RFC 9112 finds at the same place of the \
             connection, with the same method, target and body; cut into other pieces, the bytes come to the same",
     run,

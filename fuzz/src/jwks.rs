@@ -12,6 +12,7 @@ use crate::signed::NOW;
 pub(crate) const TARGET: Target = Target {
     name: "jwks",
     longest: 16 * 1024,
+    share: 1,
     claim: "a key set that is accepted is JSON for another reader, has a key and no more than the limit, and lets a token \
             through only where it holds the key that signed it, under the name that the token gives",
     run,

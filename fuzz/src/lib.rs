@@ -40,6 +40,8 @@ pub struct Target {
     pub name: &'static str,
     /// How many bytes an input has at the most.
     pub longest: usize,
+    /// How much of a long run it gets, beside those that get 1: more where an input costs more, and reaches further.
+    pub share: u32,
     /// What must hold, for the documentation.
     pub claim: &'static str,
     /// Panics where that is broken.

@@ -1,4 +1,5 @@
-//! libFuzzer with one of the targets, which `LANDLINE_FUZZ_TARGET` names. `list` as its name prints all.
+//! libFuzzer with one of the targets, which `LANDLINE_FUZZ_TARGET` names. `list` as its name prints all, and from
+//! which commit they were built.
 //!
 //! `cargo xtask fuzz` is the way to run it; see docs/fuzzing.md.
 
@@ -14,8 +15,9 @@ static CHOSEN: OnceLock<&Target> = OnceLock::new();
 fn choose() {
     let name = std::env::var("LANDLINE_FUZZ_TARGET").unwrap_or_default();
     if name == "list" {
+        println!("commit\t{}", option_env!("LANDLINE_FUZZ_COMMIT").unwrap_or("unknown"));
         for target in TARGETS {
-            println!("{}\t{}\t{}", target.name, target.longest, target.claim);
+            println!("{}\t{}\t{}\t{}", target.name, target.longest, target.share, target.claim);
         }
         std::process::exit(0);
     }

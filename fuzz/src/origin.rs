@@ -9,6 +9,7 @@ use crate::input::{halves, text};
 pub(crate) const TARGET: Target = Target {
     name: "origin",
     longest: 1024,
+    share: 1,
     claim: "an origin that is allowed by a list is the same as one of it for the WHATWG URL parser, too, by which browsers \
             go; `null` never is; it stays allowed in another case, and nothing longer is",
     run,

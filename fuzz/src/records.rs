@@ -8,6 +8,7 @@ use crate::input::split;
 pub(crate) const TARGET: Target = Target {
     name: "records",
     longest: 4096,
+    share: 2,
     claim: "a value is read or refused; one that is read and written again is the same to the last byte, so no two values \
             mean one thing; without the right checksum nothing is read, nor at another place; so are keys",
     run,

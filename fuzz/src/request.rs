@@ -14,6 +14,7 @@ use crate::server::{Server, check_answer, run as run_server, with_names};
 pub(crate) const TARGET: Target = Target {
     name: "request",
     longest: 8 * 1024,
+    share: 4,
     claim: "whatever comes over a connection, it ends, and each answer is whole and one of the server's own: no 500, no \
             panic, an error in its envelope; what was logged before is still there",
     run,

@@ -15,6 +15,7 @@ use crate::server::{Person, Server, check_answer, run as run_server};
 pub(crate) const TARGET: Target = Target {
     name: "sequence",
     longest: 1024,
+    share: 4,
     claim: "whatever clients and bots do, in whatever order, and however often the server is started again: a reader that \
             comes from any of its watermarks gets what the model says, in its order, each once; a repeat of a send is the same \
             send; what is deleted is gone; nobody gets into another's conversation; a token ends in its time",

@@ -14,6 +14,7 @@ use crate::server::{Server, run as run_server};
 pub(crate) const TARGET: Target = Target {
     name: "stream",
     longest: 16 * 1024,
+    share: 3,
     claim: "whatever comes on a stream, what goes out are whole frames in order, unmasked, each empty or a set, with \
             watermarks that rise, no activity twice, and at most one close with a code that RFC 6455 has; and it ends",
     run,

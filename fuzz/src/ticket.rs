@@ -14,6 +14,7 @@ use crate::signed::{NOW, RING, header, with_hmac};
 pub(crate) const TARGET: Target = Target {
     name: "ticket",
     longest: 4096,
+    share: 1,
     claim: "a ticket that is accepted is, letter by letter, one that was signed here and is in its time; signed \
             again, it says the same; it is no token; a query gives the ticket that stands in it",
     run,

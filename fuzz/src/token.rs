@@ -13,6 +13,7 @@ use crate::signed::{NOW, RING, has_the_form_of_a_token, header, with_hmac};
 pub(crate) const TARGET: Target = Target {
     name: "token",
     longest: 4096,
+    share: 1,
     claim: "a header gives one visible credential or none; a token that is accepted is, letter by letter, one that \
             was signed here and whose time has come and is not over; signed again, it says the same; it is no ticket",
     run,

@@ -15,6 +15,7 @@ use crate::server::{Server, check_answer, run as run_server};
 pub(crate) const TARGET: Target = Target {
     name: "upload",
     longest: 32 * 1024,
+    share: 3,
     claim: "an upload is taken whole or not at all: one more activity whose files are all there, or nothing, and then no byte \
             of it is kept; the same bytes in other frames come to the same",
     run,

@@ -15,6 +15,7 @@ use crate::input::{halves, split, text};
 pub(crate) const TARGET: Target = Target {
     name: "url_rules",
     longest: 2048,
+    share: 1,
     claim: "an endpoint that is accepted is http or https, has a host, no credentials, and no address that is link-local, \
             multicast or a metadata service in any spelling; what a proxy says gives a plain host or none",
     run,

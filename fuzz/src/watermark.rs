@@ -9,6 +9,7 @@ use crate::input::{split, text};
 pub(crate) const TARGET: Target = Target {
     name: "watermark",
     longest: 256,
+    share: 1,
     claim: "decimal digits, `-` and nothing are watermarks and all else is none; a position that was printed reads back; \
             a wait is below what the stock client stands",
     run,

@@ -5,24 +5,29 @@
 //!
 //! Not here: the targets and what they claim (`fuzz/src`), what is to be done with a finding (`docs/fuzzing.md`).
 
+mod building;
 mod ledger;
 mod running;
 
 use std::collections::VecDeque;
 use std::env;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use self::building::{Build, NO_SANITIZER, build, target_dir};
 use self::running::{Running, Until};
 use crate::run::{cargo, command, root, step};
-use crate::tools::{self, FUZZ};
 
-/// What libFuzzer needs no library of a nightly compiler for; see `docs/fuzzing.md`.
-const NO_SANITIZER: &str = "none";
+/// How long each target runs in `test`, in seconds on the clock: with the build, all of them take a few minutes.
+const SECONDS_IN_TEST: u64 = 5;
+
+/// How many run at once; more than one, because some wait for the disk.
+const JOBS: usize = 2;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -40,11 +45,14 @@ pub(crate) struct Options {
     #[arg(long = "target", value_name = "TARGET")]
     targets: Vec<String>,
     /// How many run at once.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = JOBS)]
     jobs: usize,
     /// `address` finds what is unsafe in dependencies; needs a nightly compiler, and takes three times as long.
     #[arg(long, default_value = NO_SANITIZER)]
     sanitizer: String,
+    /// A program that was built before, on this machine or another; nothing is built.
+    #[arg(long, value_name = "FILE", conflicts_with = "sanitizer")]
+    program: Option<PathBuf>,
     /// Write the runs that are kept in this folder into the ledger, and run nothing.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -54,11 +62,27 @@ pub(crate) struct Options {
 struct Target {
     name: String,
     longest: String,
+    /// Of a long run, beside the others.
+    share: u32,
 }
 
 /// The folder of the fuzz targets.
 fn folder() -> PathBuf {
     root().join("fuzz")
+}
+
+/// What is the same for each run of a call.
+struct Session {
+    program: PathBuf,
+    /// From which this was built.
+    commit: String,
+    /// Where libFuzzer writes what it says.
+    runs: PathBuf,
+    /// Whether what is found is kept for the next call.
+    kept: bool,
+    /// Whether others go first.
+    nice: bool,
+    jobs: usize,
 }
 
 /// The inputs that are kept, once each, without libFuzzer: what once crashed does not again.
@@ -71,127 +95,134 @@ pub(crate) fn replay() -> Result<()> {
     cargo(test).env("CARGO_TARGET_DIR", target).run()
 }
 
+/// A few seconds of each target, beginning with the seeds. What is found is lost, but for what breaks a claim.
+pub(crate) fn short() -> Result<()> {
+    let program = build(Build::Short, NO_SANITIZER)?;
+    let until = Until::Clock(Duration::from_secs(SECONDS_IN_TEST));
+    let (session, targets) = Session::new(&program, &[], JOBS)?;
+    let session = Session { kept: false, ..session };
+    session.run(targets.iter().zip(iter::repeat(until)).collect())?;
+    let _ = fs::remove_dir_all(&session.runs);
+    Ok(())
+}
+
 pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(folder) = &options.record {
         return ledger::record(folder);
     }
-    let program = build(&options.sanitizer)?;
-    let targets = chosen(&program, &options.targets)?;
-    let runs = folder().join("target/runs");
-    // What an earlier run has left would be written into the ledger a second time.
-    let _ = fs::remove_dir_all(&runs);
-    fs::create_dir_all(&runs)?;
-    let commit = command("git", ["describe", "--always", "--dirty"]).output()?.trim().to_owned();
-
-    let until = match options.hours {
-        Some(hours) => {
-            let share = hours * 3600.0 / targets.len() as f64;
-            Until::ProcessorTime(Duration::try_from_secs_f64(share).context("--hours is no time")?)
-        }
-        None => Until::Clock(Duration::from_secs(options.seconds)),
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => build(Build::Release, &options.sanitizer)?,
     };
-    let mut waiting: VecDeque<_> = targets.iter().collect();
-    let mut running: Vec<Running> = Vec::new();
-    let mut failed = Vec::new();
-    while !waiting.is_empty() || !running.is_empty() {
-        while running.len() < options.jobs.max(1)
-            && let Some(target) = waiting.pop_front()
-        {
-            step(&format!("fuzz {}", target.name));
-            running.push(start(&program, target, until, options.long, &runs, &commit)?);
-        }
-        let mut still = Vec::new();
-        for mut run in running {
-            match run.poll()? {
-                None => still.push(run),
-                Some(ended) => {
-                    println!("{}", ended.said);
-                    if !ended.well {
-                        failed.push(ended.target);
+    let (session, targets) = Session::new(&program, &options.targets, options.jobs)?;
+    let session = Session { nice: options.long, ..session };
+    let until = |target: &Target| -> Result<Until> {
+        let Some(hours) = options.hours else {
+            return Ok(Until::Clock(Duration::from_secs(options.seconds)));
+        };
+        let all: u32 = targets.iter().map(|target| target.share).sum();
+        let seconds = hours * 3600.0 * f64::from(target.share) / f64::from(all);
+        Ok(Until::ProcessorTime(Duration::try_from_secs_f64(seconds).context("--hours is no time")?))
+    };
+    let each: Result<_> = targets.iter().map(|target| Ok((target, until(target)?))).collect();
+    let outcome = session.run(each?);
+    if options.long {
+        ledger::record(&session.runs)?;
+    }
+    outcome
+}
+
+impl Session {
+    /// With these targets, or all.
+    fn new(program: &Path, wanted: &[String], jobs: usize) -> Result<(Self, Vec<Target>)> {
+        // Of its own, so that calls do not disturb one another.
+        let runs = target_dir().join("runs").join(std::process::id().to_string());
+        // What one with the same number has left would be written into the ledger a second time.
+        let _ = fs::remove_dir_all(&runs);
+        fs::create_dir_all(&runs)?;
+        // A copy, so that the next build does not disturb a run.
+        let copy = runs.join("landline-fuzz");
+        fs::copy(program, &copy).with_context(|| format!("there is no {}", program.display()))?;
+        let list = command(&copy, [""; 0]).env("LANDLINE_FUZZ_TARGET", "list").output()?;
+        let (commit, all) = listed(&list).context("that program is none of ours")?;
+        let targets = chosen(all, wanted)?;
+        Ok((Self { program: copy, commit, runs, kept: true, nice: false, jobs: jobs.max(1) }, targets))
+    }
+
+    /// Runs each until its time, several at once, and says which have found something.
+    fn run(&self, mut waiting: VecDeque<(&Target, Until)>) -> Result<()> {
+        let mut running: Vec<Running> = Vec::new();
+        let mut failed = Vec::new();
+        while !waiting.is_empty() || !running.is_empty() {
+            while running.len() < self.jobs
+                && let Some((target, until)) = waiting.pop_front()
+            {
+                step(&format!("fuzz {}", target.name));
+                running.push(self.start(target, until)?);
+            }
+            let mut still = Vec::new();
+            for mut run in running {
+                match run.poll()? {
+                    None => still.push(run),
+                    Some(ended) => {
+                        println!("{}", ended.said);
+                        if !ended.well {
+                            failed.push(ended.target);
+                        }
                     }
                 }
             }
+            running = still;
+            running::wait_a_little();
         }
-        running = still;
-        running::wait_a_little();
+        ensure!(
+            failed.is_empty(),
+            "{} found something; fuzz/artifacts has the input, and docs/fuzzing.md says what to do with it",
+            failed.join(", ")
+        );
+        Ok(())
     }
-    if options.long {
-        ledger::record(&runs)?;
+
+    fn start(&self, target: &Target, until: Until) -> Result<Running> {
+        let Target { name, longest, .. } = target;
+        let artifacts = folder().join("artifacts").join(name);
+        let corpus = if self.kept { folder().join("corpus") } else { self.runs.join("corpus") }.join(name);
+        fs::create_dir_all(&artifacts)?;
+        fs::create_dir_all(&corpus)?;
+        let mut words = vec![corpus.display().to_string()];
+        words.extend(
+            ["seeds", "crashes"]
+                .map(|kept| folder().join(kept).join(name))
+                .into_iter()
+                .filter_map(|kept| kept.is_dir().then(|| kept.display().to_string())),
+        );
+        let dictionary = folder().join("dictionaries").join(format!("{name}.dict"));
+        if dictionary.is_file() {
+            words.push(format!("-dict={}", dictionary.display()));
+        }
+        words.push(format!("-max_len={longest}"));
+        words.push(format!("-artifact_prefix={}/", artifacts.display()));
+        let log = self.runs.join(format!("{name}.log"));
+        Running::start(&self.program, name, words, until, self.nice, &log, &self.commit)
     }
-    ensure!(
-        failed.is_empty(),
-        "{} found something; fuzz/artifacts has the input, and docs/fuzzing.md says what to do with it",
-        failed.join(", ")
-    );
-    Ok(())
 }
 
-/// Builds the one binary of all targets.
-fn build(sanitizer: &str) -> Result<PathBuf> {
-    step("fuzz targets");
-    let tool = tools::install(FUZZ)?;
-    let dir = folder().display().to_string();
-    let words =
-        ["fuzz", "build", "--fuzz-dir", dir.as_str(), "--sanitizer", sanitizer, "-O", "--strip-dead-code"];
-    let build = command(tool, words);
-    // Beside its own lock file, and apart from what the tests are built into: it has other flags.
-    let build = build.env("CARGO_TARGET_DIR", target_dir());
-    if sanitizer == NO_SANITIZER {
-        build.run()?;
-    } else {
-        command("rustup", ["toolchain", "install", "nightly", "--profile", "minimal"]).run()?;
-        build.env("RUSTUP_TOOLCHAIN", "nightly").run()?;
-    }
-    let built = target_dir().join(format!("{}-unknown-linux-gnu/release/landline-fuzz", env::consts::ARCH));
-    // A copy, so that the next build does not disturb a run.
-    let copy = target_dir().join("landline-fuzz");
-    fs::copy(&built, &copy).with_context(|| format!("there is no {}", built.display()))?;
-    Ok(copy)
-}
-
-fn target_dir() -> PathBuf {
-    folder().join("target")
-}
-
-fn chosen(program: &Path, wanted: &[String]) -> Result<Vec<Target>> {
-    let list = command(program, [""; 0]).env("LANDLINE_FUZZ_TARGET", "list").output()?;
-    let all = list.lines().filter_map(|line| {
+/// The commit and the targets, as the program lists them.
+fn listed(list: &str) -> Option<(String, Vec<Target>)> {
+    let mut lines = list.lines();
+    let commit = lines.next()?.strip_prefix("commit\t")?.to_owned();
+    let targets = lines.map(|line| {
         let mut words = line.split('\t');
-        Some(Target { name: words.next()?.to_owned(), longest: words.next()?.to_owned() })
+        let (name, longest) = (words.next()?.to_owned(), words.next()?.to_owned());
+        Some(Target { name, longest, share: words.next()?.parse().ok()? })
     });
-    let all: Vec<_> = all.collect();
+    Some((commit, targets.collect::<Option<_>>()?))
+}
+
+fn chosen(all: Vec<Target>, wanted: &[String]) -> Result<Vec<Target>> {
     if let Some(unknown) = wanted.iter().find(|name| all.iter().all(|target| target.name != **name)) {
         let names: Vec<_> = all.iter().map(|target| target.name.as_str()).collect();
         bail!("there is no target {unknown}; these are: {}", names.join(", "));
     }
     Ok(all.into_iter().filter(|target| wanted.is_empty() || wanted.contains(&target.name)).collect())
-}
-
-fn start(
-    program: &Path,
-    target: &Target,
-    until: Until,
-    long: bool,
-    runs: &Path,
-    commit: &str,
-) -> Result<Running> {
-    let Target { name, longest } = target;
-    let artifacts = folder().join("artifacts").join(name);
-    let corpus = folder().join("corpus").join(name);
-    fs::create_dir_all(&artifacts)?;
-    fs::create_dir_all(&corpus)?;
-    let mut words = vec![corpus.display().to_string()];
-    words.extend(
-        ["seeds", "crashes"]
-            .map(|kept| folder().join(kept).join(name))
-            .into_iter()
-            .filter_map(|kept| kept.is_dir().then(|| kept.display().to_string())),
-    );
-    let dictionary = folder().join("dictionaries").join(format!("{name}.dict"));
-    if dictionary.is_file() {
-        words.push(format!("-dict={}", dictionary.display()));
-    }
-    words.push(format!("-max_len={longest}"));
-    words.push(format!("-artifact_prefix={}/", artifacts.display()));
-    Running::start(program, name, words, until, long, &runs.join(format!("{name}.log")), commit)
 }

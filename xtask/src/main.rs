@@ -39,8 +39,8 @@ enum Chore {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Everything that must be green: `check`, then `deny`, then the inputs that fuzzing keeps, then `e2e`, then `blobs`, then
-    /// a short attack and a short `crash`.
+    /// Everything that must be green: `check`, then `deny`, then the inputs that fuzzing keeps and seconds of `fuzz`, then `e2e`, then
+    /// `blobs`, then a short attack and a short `crash`.
     Test,
     /// Format, lints, documentation, direction of dependencies, table of attacks, Rust tests.
     Check,
@@ -87,7 +87,7 @@ enum Chore {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Everything that reads bytes from outside, with inputs that libFuzzer makes up; installs cargo-fuzz as needed.
+    /// Everything that reads bytes from outside, with inputs that libFuzzer makes up.
     Fuzz(fuzz::Options),
     /// Whether the time to refuse a secret, a token or a link tells anything of the right one; arguments behind `--` go on.
     Timing {
@@ -123,6 +123,7 @@ fn run(chore: Chore) -> Result<()> {
             check()?;
             supply::deny()?;
             fuzz::replay()?;
+            fuzz::short()?;
             e2e()?;
             blobs::run()?;
             attacks::short()?;

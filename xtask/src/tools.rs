@@ -24,9 +24,6 @@ pub(crate) const AUDIT: Tool = Tool { name: "cargo-audit", version: "0.22.2" };
 /// The list of what a build consists of.
 pub(crate) const CYCLONEDX: Tool = Tool { name: "cargo-cyclonedx", version: "0.5.9" };
 
-/// Builds the fuzz targets for libFuzzer.
-pub(crate) const FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
-
 /// Installs it where that was not done before, and returns the program.
 pub(crate) fn install(tool: Tool) -> Result<PathBuf> {
     let Tool { name, version } = tool;

@@ -7,7 +7,7 @@
 //! Both classes use the same memory: an input is made of what is there by changing a byte, and the change is undone.
 //! Otherwise what differs would be the caches, and not what is looked for.
 //!
-//! Not here: what is measured (`bin/timing`, and the test beside it).
+//! Not here: what is measured (`secrets_timing`).
 
 use std::hint::black_box;
 

@@ -1,6 +1,5 @@
 //! The time that a comparison takes tells nothing of what it compares with: in short. `cargo xtask timing` measures a
 //! million of each, in a release build.
-#![cfg(feature = "in-process")]
 
 use landline_testkit::secrets_timing::{COMPARISONS, leaky};
 use landline_testkit::timing::TELLS;

@@ -6,7 +6,7 @@ use landline_protocol::{
 use serde_json::Value;
 
 use crate::Target;
-use crate::input::split;
+use crate::input::{other_reader, split};
 
 pub(crate) const TARGET: Target = Target {
     name: "bodies",
@@ -43,9 +43,8 @@ fn run(data: &[u8]) {
     match accepted {
         Ok(()) => {
             let body = body.trim_ascii();
-            let value =
-                if body.is_empty() { Value::Null } else { serde_json::from_slice(body).expect("JSON") };
-            assert!(value.is_null() || value.is_object(), "{value}");
+            let value = if body.is_empty() { Some(Value::Null) } else { other_reader(body) };
+            assert!(value.is_none_or(|value| value.is_null() || value.is_object()));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
@@ -67,7 +66,7 @@ fn origins(origins: &[String]) {
 fn file(upload: &AttachmentUpload, body: &[u8]) {
     let thumbnail = upload.thumbnail.as_ref().map_or(0, Vec::len);
     assert!(upload.original.len() + thumbnail <= body.len(), "more bytes than were sent");
-    let value: Value = serde_json::from_slice(body).expect("JSON");
+    let Some(value) = other_reader(body) else { return };
     if let Some(Value::Array(bytes)) = value.get("originalBase64") {
         let bytes: Vec<_> = bytes.iter().map(|byte| byte.as_u64().expect("a byte")).collect();
         assert!(bytes.iter().copied().eq(upload.original.iter().map(|byte| u64::from(*byte))));

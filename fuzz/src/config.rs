@@ -19,8 +19,25 @@ pub(crate) const TARGET: Target = Target {
 /// Stands in seeds and dictionary as the secret that must not be seen again.
 const CANARY: &str = "canary-secret-0123456789-abcdefghijklm";
 
+/// The keys whose values are secrets.
+const SECRETS: [&str; 6] =
+    ["secret", "second_secret", "credential", "second_credential", "client_secret", "admin_token"];
+
+/// Whether the secret stands where secrets do, and nowhere else: a name that nobody knows may be repeated.
+fn is_kept_as_a_secret(said: &str) -> bool {
+    let is_value = |line: &str| {
+        line.split_once('=')
+            .is_some_and(|(key, value)| SECRETS.contains(&key.trim()) && value.contains(CANARY))
+    };
+    let in_pieces = said.contains("\"\"\"") || said.contains("'''");
+    !in_pieces && said.lines().filter(|line| line.contains(CANARY)).all(is_value)
+}
+
 fn run(data: &[u8]) {
     let said = text(data);
+    if !is_kept_as_a_secret(&said) {
+        return;
+    }
     // Files that it names lie in a folder that is not there; variables hold the secret.
     let folder = Path::new("/nowhere/at/all");
     if ["_file", "/dev", "/proc"].iter().any(|word| said.contains(word)) {

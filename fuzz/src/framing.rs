@@ -98,15 +98,15 @@ fn strict(mut rest: &[u8]) -> Vec<Seen> {
     found
 }
 
-fn line(bytes: &[u8]) -> Option<(&str, &[u8])> {
+fn line(bytes: &[u8]) -> Option<(String, &[u8])> {
     let end = bytes.windows(2).position(|two| two == b"\r\n")?;
     let line = &bytes[..end];
     // Neither alone, anywhere.
     if line.contains(&b'\r') || line.contains(&b'\n') {
         return None;
     }
-    // Byte by byte: a header may hold what is no UTF-8, and nobody looks at it here.
-    Some((std::str::from_utf8(line).unwrap_or("?: ?"), &bytes[end + 2..]))
+    // A character for each byte: a value may hold what is no UTF-8.
+    Some((line.iter().copied().map(char::from).collect(), &bytes[end + 2..]))
 }
 
 fn one(mut rest: &[u8]) -> Option<(Seen, &[u8])> {

@@ -35,3 +35,19 @@ pub(crate) fn edited(text: &str, edits: &[u8]) -> Vec<u8> {
     }
     bytes
 }
+
+/// What another reader of JSON makes of what was accepted here. `None` where a number does not fit into a double, or
+/// it is too deep for that reader: readers differ in what they make of that.
+pub(crate) fn other_reader(json: &[u8]) -> Option<serde_json::Value> {
+    match serde_json::from_slice(json) {
+        Ok(value) => Some(value),
+        Err(error)
+            if ["number out of range", "recursion limit"]
+                .iter()
+                .any(|why| error.to_string().starts_with(why)) =>
+        {
+            None
+        }
+        Err(error) => panic!("what was accepted is no JSON for another reader: {error}"),
+    }
+}

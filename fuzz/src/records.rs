@@ -16,6 +16,9 @@ pub(crate) const TARGET: Target = Target {
 
 const PLACE: &[u8] = b"conversation1\0\0\0\0\0\0\0\0\x07";
 
+/// How many bytes a checksum has, at the end of each value.
+const CHECKSUM: usize = 8;
+
 fn run(data: &[u8]) {
     let (kind, content) = split(data);
     if kind == u8::MAX {
@@ -25,8 +28,11 @@ fn run(data: &[u8]) {
         return;
     }
     let value = Value::ALL[usize::from(kind) % Value::ALL.len()];
-    // As it may come from a disk: never by accident.
-    assert_eq!(value.reread(PLACE, 7, content), None, "a value without a checksum");
+    // As it may come from a disk: never by accident. libFuzzer, which sees what is compared, may come by a right checksum.
+    let before_checksum = &content[..content.len().saturating_sub(CHECKSUM)];
+    if value.sealed(PLACE, before_checksum) != content {
+        assert_eq!(value.reread(PLACE, 7, content), None, "a value without a checksum");
+    }
 
     let sealed = value.sealed(PLACE, content);
     if let Some(again) = value.reread(PLACE, 7, &sealed) {

@@ -77,7 +77,7 @@ fn check_answers(mut rest: &[u8]) {
             headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         // Behind the answer to HEAD there is no body, whatever its length says.
         let length =
-            if behind.is_empty() || behind.starts_with(b"HTTP/1.1 ") { 0 } else { length.unwrap_or(0) };
+            if behind.is_empty() || behind.starts_with(b"HTTP/1.") { 0 } else { length.unwrap_or(0) };
         assert!(length <= behind.len(), "an answer is cut off");
         let (body, next) = behind.split_at(length);
         check_answer(status, &headers, body);
@@ -90,7 +90,9 @@ fn head(bytes: &[u8]) -> Option<(u16, HeaderMap, &[u8])> {
     // Bytes and no text: CORS hands back any origin as it came.
     let mut lines =
         bytes[..end].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let status = lines.next()?.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
+    // Whoever asks in HTTP/1.0 is answered in it.
+    let status = lines.next()?.strip_prefix(b"HTTP/1.")?;
+    let status = status.strip_prefix(b"1 ").or_else(|| status.strip_prefix(b"0 "))?.get(..3)?;
     let status = std::str::from_utf8(status).ok()?.parse().ok()?;
     let mut headers = HeaderMap::new();
     for line in lines {

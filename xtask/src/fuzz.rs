@@ -10,7 +10,6 @@ mod ledger;
 mod running;
 
 use std::collections::VecDeque;
-use std::env;
 use std::fs;
 use std::iter;
 use std::path::{Path, PathBuf};
@@ -21,13 +20,16 @@ use clap::Args;
 
 use self::building::{Build, NO_SANITIZER, build, target_dir};
 use self::running::{Running, Until};
-use crate::run::{cargo, command, root, step};
+use crate::run::{command, root, step};
 
 /// How long each target runs in `test`, in seconds on the clock: with the build, all of them take a few minutes.
 const SECONDS_IN_TEST: u64 = 5;
 
 /// How many run at once; more than one, because some wait for the disk.
 const JOBS: usize = 2;
+
+/// Where inputs are kept for ever, a folder for each target. libFuzzer runs them before it makes up others.
+const KEPT: [&str; 2] = ["crashes", "seeds"];
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -50,8 +52,12 @@ pub(crate) struct Options {
     /// `address` finds what is unsafe in dependencies; needs a nightly compiler, and takes three times as long.
     #[arg(long, default_value = NO_SANITIZER)]
     sanitizer: String,
+    /// Use the build of `test`, which is quick to make, and slower: only our own crates know which of their branches were
+    /// taken.
+    #[arg(long, conflicts_with = "sanitizer")]
+    own_crates: bool,
     /// A program that was built before, on this machine or another; nothing is built.
-    #[arg(long, value_name = "FILE", conflicts_with = "sanitizer")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sanitizer", "own_crates"])]
     program: Option<PathBuf>,
     /// Write the runs that are kept in this folder into the ledger, and run nothing.
     #[arg(long, value_name = "DIR")]
@@ -61,7 +67,7 @@ pub(crate) struct Options {
 /// A target, as the binary lists it.
 struct Target {
     name: String,
-    longest: String,
+    longest: u64,
     /// Of a long run, beside the others.
     share: u32,
 }
@@ -85,21 +91,15 @@ struct Session {
     jobs: usize,
 }
 
-/// The inputs that are kept, once each, without libFuzzer: what once crashed does not again.
-pub(crate) fn replay() -> Result<()> {
-    step("inputs that once broke something");
-    let manifest = folder().join("Cargo.toml").display().to_string();
-    // Where everything else is built: most of it is there already.
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let test = ["test", "--locked", "--manifest-path", manifest.as_str()];
-    cargo(test).env("CARGO_TARGET_DIR", target).run()
-}
-
-/// A few seconds of each target, beginning with the seeds. What is found is lost, but for what breaks a claim.
+/// The inputs that are kept, once each, and then a few seconds of each target. What is found is lost, but for what breaks a
+/// claim.
 pub(crate) fn short() -> Result<()> {
-    let program = build(Build::Short, NO_SANITIZER)?;
+    let program = build(Build::OwnCrates, NO_SANITIZER)?;
     let until = Until::Clock(Duration::from_secs(SECONDS_IN_TEST));
     let (session, targets) = Session::new(&program, &[], JOBS)?;
+    for kept in KEPT {
+        check_kept(&folder().join(kept), &targets)?;
+    }
     let session = Session { kept: false, ..session };
     session.run(targets.iter().zip(iter::repeat(until)).collect())?;
     let _ = fs::remove_dir_all(&session.runs);
@@ -112,6 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let program = match &options.program {
         Some(program) => program.clone(),
+        None if options.own_crates => build(Build::OwnCrates, NO_SANITIZER)?,
         None => build(Build::Release, &options.sanitizer)?,
     };
     let (session, targets) = Session::new(&program, &options.targets, options.jobs)?;
@@ -191,8 +192,7 @@ impl Session {
         fs::create_dir_all(&corpus)?;
         let mut words = vec![corpus.display().to_string()];
         words.extend(
-            ["seeds", "crashes"]
-                .map(|kept| folder().join(kept).join(name))
+            KEPT.map(|kept| folder().join(kept).join(name))
                 .into_iter()
                 .filter_map(|kept| kept.is_dir().then(|| kept.display().to_string())),
         );
@@ -207,14 +207,33 @@ impl Session {
     }
 }
 
+/// Nothing is kept for a target that is not there, and nothing is longer than what libFuzzer reads of it.
+fn check_kept(kept: &Path, targets: &[Target]) -> Result<()> {
+    for entry in fs::read_dir(kept)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let target = targets.iter().find(|target| *target.name == *name);
+        let target = target.with_context(|| format!("{} belongs to no target", entry.path().display()))?;
+        for input in fs::read_dir(entry.path())? {
+            let input = input?;
+            ensure!(
+                input.metadata()?.len() <= target.longest,
+                "{} is longer than the inputs of its target",
+                input.path().display()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The commit and the targets, as the program lists them.
 fn listed(list: &str) -> Option<(String, Vec<Target>)> {
     let mut lines = list.lines();
     let commit = lines.next()?.strip_prefix("commit\t")?.to_owned();
     let targets = lines.map(|line| {
         let mut words = line.split('\t');
-        let (name, longest) = (words.next()?.to_owned(), words.next()?.to_owned());
-        Some(Target { name, longest, share: words.next()?.parse().ok()? })
+        let name = words.next()?.to_owned();
+        Some(Target { name, longest: words.next()?.parse().ok()?, share: words.next()?.parse().ok()? })
     });
     Some((commit, targets.collect::<Option<_>>()?))
 }
@@ -225,4 +244,37 @@ fn chosen(all: Vec<Target>, wanted: &[String]) -> Result<Vec<Target>> {
         bail!("there is no target {unknown}; these are: {}", names.join(", "));
     }
     Ok(all.into_iter().filter(|target| wanted.is_empty() || wanted.contains(&target.name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_as_the_program_lists_them() {
+        let (commit, targets) =
+            listed("commit\tabc1234-dirty\ntoken\t64\t1\tsays what\nfolder\t2048\t3\tx\n").unwrap();
+        assert_eq!(commit, "abc1234-dirty");
+        let read: Vec<_> =
+            targets.iter().map(|target| (&*target.name, target.longest, target.share)).collect();
+        assert_eq!(read, [("token", 64, 1), ("folder", 2048, 3)]);
+        assert!(listed("token\t64\t1\tsays what\n").is_none() && listed("commit\tx\ntoken\t64\n").is_none());
+        assert!(chosen(targets, &["tokens".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn what_is_kept_belongs_to_a_target_and_is_read_whole() {
+        let kept = target_dir().join(format!("kept-{}", std::process::id()));
+        let target = |name: &str| vec![Target { name: name.to_owned(), longest: 3, share: 1 }];
+        fs::create_dir_all(kept.join("token")).unwrap();
+        fs::write(kept.join("token/short"), b"123").unwrap();
+        let fits = check_kept(&kept, &target("token"));
+        let strange = check_kept(&kept, &target("ticket"));
+        fs::write(kept.join("token/long"), b"1234").unwrap();
+        let long = check_kept(&kept, &target("token"));
+        fs::remove_dir_all(&kept).unwrap();
+        assert!(fits.is_ok());
+        assert!(strange.unwrap_err().to_string().contains("no target"));
+        assert!(long.unwrap_err().to_string().contains("longer"));
+    }
 }

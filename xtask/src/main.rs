@@ -39,8 +39,8 @@ enum Chore {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
-    /// Everything that must be green: `check`, then `deny`, then the inputs that fuzzing keeps and seconds of `fuzz`, then `e2e`, then
-    /// `blobs`, then a short attack and a short `crash`.
+    /// Everything that must be green: `check`, then `deny`, then seconds of `fuzz`, then `e2e`, then `blobs`, then a short attack
+    /// and a short `crash`.
     Test,
     /// Format, lints, documentation, direction of dependencies, table of attacks, Rust tests.
     Check,
@@ -122,7 +122,6 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Test => {
             check()?;
             supply::deny()?;
-            fuzz::replay()?;
             fuzz::short()?;
             e2e()?;
             blobs::run()?;

@@ -75,6 +75,31 @@ fn check(text: &str, expected: Option<BotTokenError>) {
     assert_eq!(verify(text, NOW).err(), expected, "{text}");
 }
 
+#[test]
+fn what_is_no_text_is_refused_also_where_nobody_reads_it() {
+    let (header, claims) = entra();
+    for (of_header, expected) in
+        [(true, "it has no header that can be read"), (false, "it has no claims that can be read")]
+    {
+        let part = |value: &Value, spoiled: bool| {
+            let json = with(value, "other", json!("?")).to_string();
+            let mut bytes = json.into_bytes();
+            if spoiled {
+                bytes.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xe3);
+            }
+            URL_SAFE_NO_PAD.encode(bytes)
+        };
+        let signed = |spoiled: bool| {
+            let message =
+                format!("{}.{}", part(&header, spoiled && of_header), part(&claims, spoiled && !of_header));
+            let signature = URL_SAFE_NO_PAD.encode(key(1).sign(message.as_bytes()).unwrap());
+            format!("{message}.{signature}")
+        };
+        check(&signed(false), None);
+        check(&signed(true), Some(BotTokenError::Malformed(expected)));
+    }
+}
+
 /// A token as Entra ID issues it, version 1.
 fn entra() -> (Value, Value) {
     let header = json!({"typ": "JWT", "alg": "RS256", "x5t": "x", "kid": key(1).id()});

@@ -119,7 +119,7 @@ pub fn verify_bot_token(
 ) -> Result<BotIdentity, BotTokenError> {
     let token = Unverified::parse(text).map_err(BotTokenError::Malformed)?;
     let no_claims = |_| BotTokenError::Malformed("it has no claims that can be read");
-    let Issuer { iss } = serde_json::from_slice(&token.claims).map_err(no_claims)?;
+    let Issuer { iss } = serde_json::from_str(&token.claims).map_err(no_claims)?;
     let issues = |issuer: &&TrustedIssuer<'_>| issuer.issues(&iss);
     let mut issuers = trusted.iter().enumerate().filter(|(_, issuer)| issues(issuer)).peekable();
     let (first, _) = *issuers.peek().ok_or(BotTokenError::WrongIssuer)?;
@@ -129,7 +129,7 @@ pub fn verify_bot_token(
     if !token.is_signed_by(key) {
         return Err(BotTokenError::BadSignature);
     }
-    let claims: Claims = serde_json::from_slice(&token.claims).map_err(no_claims)?;
+    let claims: Claims = serde_json::from_str(&token.claims).map_err(no_claims)?;
     claims.check_time(now)?;
     let app_id = claims.app_id()?;
     let for_itself = matches!(issuer, TrustedIssuer::External { .. }) && claims.aud.is(app_id);

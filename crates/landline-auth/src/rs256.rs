@@ -41,7 +41,7 @@ struct Header {
 pub(crate) struct Unverified<'a> {
     pub(crate) kid: String,
     /// The claims, as JSON that nobody vouches for yet.
-    pub(crate) claims: Vec<u8>,
+    pub(crate) claims: String,
     message: &'a str,
     signature: Vec<u8>,
 }
@@ -61,8 +61,9 @@ pub(crate) fn sign<C: Serialize>(key: &RsaKey, claims: &C) -> Result<String, Sig
 }
 
 impl<'a> Unverified<'a> {
-    /// Takes a token apart, strictly: three parts in base64url without padding and without stray bits, a header
-    /// that says RS256 and names a key.
+    /// Takes a token apart, strictly: three parts in base64url without padding and without stray bits, of which the first
+    /// two are UTF-8, also where a property stands that is not read here (RFC 7519, 7.2); a header that says RS256 and
+    /// names a key.
     ///
     /// # Errors
     /// What is wrong with it, for the log.
@@ -73,8 +74,10 @@ impl<'a> Unverified<'a> {
         let (message, signature) = text.rsplit_once('.').ok_or("it is no token")?;
         let (header, claims) = message.split_once('.').ok_or("it is no token")?;
         let decode = |part| URL_SAFE_NO_PAD.decode(part).map_err(|_| "it is no token");
-        let header: Header =
-            serde_json::from_slice(&decode(header)?).map_err(|_| "it has no header that can be read")?;
+        let (no_header, no_claims) =
+            ("it has no header that can be read", "it has no claims that can be read");
+        let header = String::from_utf8(decode(header)?).map_err(|_| no_header)?;
+        let header: Header = serde_json::from_str(&header).map_err(|_| no_header)?;
         if header.alg != "RS256" {
             return Err("another algorithm than RS256");
         }
@@ -87,7 +90,7 @@ impl<'a> Unverified<'a> {
         let kid = header.kid.filter(|kid| !kid.is_empty() && kid.len() <= MAX_KEY_ID_BYTES);
         Ok(Self {
             kid: kid.ok_or("it names no key")?,
-            claims: decode(claims)?,
+            claims: String::from_utf8(decode(claims)?).map_err(|_| no_claims)?,
             message,
             signature: decode(signature)?,
         })

@@ -20,7 +20,7 @@ use clap::Args;
 
 use self::building::{Build, NO_SANITIZER, build, target_dir};
 use self::running::{Running, Until};
-use crate::run::{command, root, step};
+use crate::run::{cargo, command, root, step};
 
 /// How long each target runs in `test`, in seconds on the clock: with the build, all of them take a few minutes.
 const SECONDS_IN_TEST: u64 = 5;
@@ -89,6 +89,13 @@ struct Session {
     /// Whether others go first.
     nice: bool,
     jobs: usize,
+}
+
+/// The workspace of the targets has a lock file of its own, which has to follow when a crate gets a dependency.
+pub(crate) fn check_lock() -> Result<()> {
+    let manifest = folder().join("Cargo.toml").display().to_string();
+    let words = ["metadata", "--locked", "--format-version", "1", "--manifest-path", manifest.as_str()];
+    cargo(words).output().map(drop).context("run `cargo update --workspace --manifest-path fuzz/Cargo.toml`")
 }
 
 /// The inputs that are kept, once each, and then a few seconds of each target. What is found is lost, but for what breaks a

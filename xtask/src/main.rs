@@ -156,6 +156,8 @@ fn check() -> Result<()> {
     direction::check()?;
     step("reasons of dependencies");
     dependencies::check()?;
+    step("lock file of the fuzz targets");
+    fuzz::check_lock()?;
     step("table of attacks");
     security::check()?;
     step("programs");

@@ -90,7 +90,7 @@ async fn s14_wrong_secrets_are_429_and_the_right_one_still_opens() {
     is_throttled(&guess(20).send().await);
 
     // All that could be guessed counts as one, whatever the door.
-    let admin = Call::new(server.admin, Method::GET, "/admin/v1/sites").bearer(WRONG);
+    let admin = || Call::new(server.admin, Method::GET, "/admin/v1/sites").bearer(WRONG);
     let capability = server.get("/connector/a-guess/v3/conversations");
     let client = server
         .post("/botframework.com/oauth2/v2.0/token")
@@ -101,7 +101,10 @@ async fn s14_wrong_secrets_are_429_and_the_right_one_still_opens() {
         is_throttled(&from(call, "192.0.2.1").send().await);
     }
     // The admin API believes no proxy: this is another address.
-    admin.send().await.refused(401, "Unauthorized");
+    for _ in 0..20 {
+        admin().send().await.refused(401, "Unauthorized");
+    }
+    admin().send().await.refused(429, "ThrottledRequests");
 
     // Nobody is locked out: not who has the secret, nor who has a token, at the same address.
     from(generate(&server, SECRET), "192.0.2.1").send().await.expect(200);

@@ -44,7 +44,7 @@ enum Chore {
     Test,
     /// Format, lints, documentation, direction of dependencies, table of attacks, Rust tests.
     Check,
-    /// Only whether the tests that `docs/security.md` names exist; part of `check`.
+    /// Only whether each row of `docs/security.md` has tests, and those that it names exist; part of `check`.
     Table,
     /// Files in a bucket, against a server that speaks like S3; installs it from PyPI as needed.
     Blobs,

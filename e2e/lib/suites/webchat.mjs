@@ -226,7 +226,7 @@ function changes(side, name) {
     const chat = await open('stream');
     const joined = await open('joined', { conversationId: await conversationOf(chat), hold: true });
     await chat.type(`stream ${count} 700`);
-    await until('the first part', async () => (await chat.lines()).at(-1).startsWith('< Part'));
+    await until('the third part', async () => (await chat.lines()).at(-1).startsWith(`< ${whole(3)}`));
     await joined.page.evaluate(() => window.begin());
     const growing = async page => (await page.lines()).filter(line => line.startsWith('< Part'));
     const stages = new Set();

@@ -140,6 +140,10 @@ fn check_request_line(line: &[u8]) -> Result<(), ApiError> {
     if target[0] != b'/' && authority(target).is_none() && target != b"*" {
         return Err(refused("the target is neither a path nor a URL"));
     }
+    // The parser behind would refuse it without a word, and nobody would have counted it.
+    if http::Uri::try_from(target).is_err() {
+        return Err(refused("the target is no URL, or holds something that has to be percent-encoded"));
+    }
     Ok(())
 }
 

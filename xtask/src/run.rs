@@ -72,7 +72,8 @@ impl Run {
         let said = format!("{:?}", self.0);
         let output = self.0.output().with_context(|| format!("cannot run {said}; is it installed?"))?;
         if !output.status.success() {
-            bail!("{said} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+            let printed = [output.stdout, output.stderr].concat();
+            bail!("{said} ended with {}: {}", output.status, String::from_utf8_lossy(&printed));
         }
         Ok(String::from_utf8(output.stdout)?)
     }

@@ -6,6 +6,7 @@ use hyper::Method;
 use landline_auth::BotCredential;
 use landline_testkit::in_process::logs::Logs;
 use landline_testkit::in_process::{Call, OTHER_SECRET, TestServer, message};
+use serde_json::json;
 
 const APP: &str = "00000000-0000-0000-0000-00000000000a";
 const WRONG_CREDENTIAL: &str = "a-wrong-credential";
@@ -54,6 +55,12 @@ async fn nothing_by_which_a_bot_is_known_is_logged() {
     let capability = server.other_service_url.split('/').nth(4).expect("a capability").to_owned();
     say(&format!("/connector/{capability}"), &bob.conversation).send().await.expect(200);
     say(&format!("/connector/{WRONG_CAPABILITY}"), &bob.conversation).send().await.expect(404);
+    let as_the_sdks_do = json!({"type": "message", "text": "hi", "serviceUrl": server.other_service_url});
+    let told = json!({"type": "message", "text": format!("I am at {}", server.other_service_url)});
+    for activity in [as_the_sdks_do, told] {
+        let route = format!("/connector/{capability}/v3/conversations/{}/activities", bob.conversation);
+        server.post(&route).json(&activity).send().await.expect(200);
+    }
     let metrics = Call::new(server.admin, Method::GET, "/metrics").send().await.expect(200);
     let metrics = String::from_utf8(metrics.body.to_vec()).expect("UTF-8");
     server.stop().await.expect("a good end");
@@ -62,6 +69,9 @@ async fn nothing_by_which_a_bot_is_known_is_logged() {
     for said in ["Issued a token", "Refused a token", "Refused a call of a bot"] {
         assert!(logged.contains(said), "nothing was captured of {said:?}: {logged}");
     }
+    let warnings =
+        logged.lines().filter(|line| line.contains("writes its serviceUrl into an activity")).count();
+    assert_eq!(warnings, 1, "for what the SDKs do with every activity, nobody is warned: {logged}");
     for refusal in logged.lines().filter(|line| line.contains("Refused a token")) {
         assert!(refusal.contains("DEBUG"), "anybody can ask, so as to fill the log: {refusal}");
     }

@@ -90,6 +90,8 @@ impl Conversations {
 impl OwnLinks<'_> {
     /// Exchanges the addresses in an activity of the bot, and takes out of it what no client may see.
     pub(crate) async fn exchange(&mut self, activity: &mut Activity) -> Result<(), OwnLinksError> {
+        // The SDKs write it into everything that they send, and nobody is shown it.
+        activity.properties_mut().remove("serviceUrl");
         self.exchange_addresses(activity).await?;
         let Some(capability) = &self.capability else { return Ok(()) };
         if activity.properties_mut().replace_text(capability, HIDDEN) {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hyper::Method;
 use landline_testkit::bad_bot::{BadBot, HUGE, Way};
-use landline_testkit::in_process::{Call, Person, TestServer, message};
+use landline_testkit::in_process::socket::texts_of;
+use landline_testkit::in_process::{Call, Person, Reply, TestServer, message};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -170,10 +171,11 @@ async fn many_answers_of_64_mib_need_little_memory() {
                     Err(_) => most = most.max(resident_bytes()),
                 }
             };
-            assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 502)), "{way:?} {mode}");
+            let told = |reply: &Reply| matches!(reply.status, 200 | 502 | 504);
+            assert!(replies.iter().all(told), "{way:?} {mode}");
             let grown = most.saturating_sub(before);
             // A limit of 1 MiB each, and twice that while a buffer grows; the other tests of this process, too.
-            assert!(grown < ANSWERS * HUGE / 16, "{way:?} {mode}: {grown} bytes more");
+            assert!(grown < ANSWERS * HUGE / 8, "{way:?} {mode}: {grown} bytes more");
         }
     }
 }
@@ -191,11 +193,18 @@ async fn a_streamed_answer_is_seen_as_it_comes_and_a_stop_waits_for_it() {
         let began = Instant::now();
         assert_eq!(status(&ann, &question("stream")).await, 200);
         assert!(ann.texts().await.last().is_some_and(|text| text != "part 29"), "the head is enough");
-        assert_eq!(socket.texts(4).await, ["q", "part 0", "part 1", "part 2"]);
+        let mut seen = Vec::new();
+        while seen.len() < 4 {
+            seen.extend(texts_of(&socket.set().await));
+        }
         if stops {
             server.begin_stop();
         }
-        assert_eq!(socket.texts(27).await.last().map(String::as_str), Some("part 29"));
+        while seen.len() < 31 {
+            seen.extend(texts_of(&socket.set().await));
+        }
+        let parts = (0..30).map(|number| format!("part {number}"));
+        assert_eq!(seen, std::iter::once("q".to_owned()).chain(parts).collect::<Vec<_>>());
         if !stops {
             let counted = "landline_bot_streamed_answers_total{end=\"Complete\"} 1";
             let page = || Call::new(server.admin, Method::GET, "/metrics").send();

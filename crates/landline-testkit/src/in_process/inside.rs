@@ -6,14 +6,13 @@
 use hyper::HeaderMap;
 
 /// What stands in texts that were made for whoever runs or builds the server.
-const INSIDE: [&str; 26] = [
+const INSIDE: [&str; 25] = [
     // Places on the machine.
     "/home/",
     "/root/",
     "/tmp/",
     "/var/",
     "/usr/",
-    "/work/",
     "/proc/",
     ".cargo",
     "admin.json.new",

@@ -2,6 +2,7 @@
 //!
 //! Invariant: each number stands in the output of a run; nothing is written by hand.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -12,8 +13,11 @@ use crate::run::{command, root};
 /// Below this line of the document, the ledger is ours.
 const BEGIN: &str = "<!-- ledger: written by `cargo xtask fuzz --long`, a line for each run -->";
 
-const HEAD: &str = "| Day | Target | Commit | CPU hours | Executions | Edges | Inputs kept | Crashes |\n\
-                    | --- | --- | --- | --: | --: | --: | --: | --: |";
+const HEAD_OF_TARGETS: &str = "| Target | CPU hours | Executions | Found | Open |\n\
+                               | --- | --: | --: | --: | --: |";
+
+const HEAD_OF_RUNS: &str = "| Day | Target | Commit | CPU hours | Executions | Edges | Inputs kept | Crashes |\n\
+                            | --- | --- | --- | --: | --: | --: | --: | --: |";
 
 /// What a run says of itself.
 #[derive(Debug, PartialEq)]
@@ -95,16 +99,30 @@ pub(super) fn record(runs: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The document with these rows at the end of its ledger, and the sum of all.
+/// The document with these rows at the end of its ledger, and the sums of all.
 fn with_rows(document: &str, rows: &[String]) -> Result<String> {
     let (before, ledger) = document.split_once(BEGIN).context("docs/fuzzing.md has no ledger")?;
     let is_run = |line: &&str| line.starts_with("| 2");
     let all: Vec<&str> = ledger.lines().filter(is_run).chain(rows.iter().map(String::as_str)).collect();
-    let column =
-        |row: &&str, at: usize| row.split('|').nth(at).and_then(|cell| cell.trim().parse::<f64>().ok());
-    let sum = |at: usize| all.iter().filter_map(|row| column(row, at)).sum::<f64>();
-    let total = format!("| | **all** | | **{:.3}** | **{:.0}** | | | **{:.0}** |", sum(4), sum(5), sum(8));
-    Ok(format!("{before}{BEGIN}\n\n{HEAD}\n{}\n{total}\n", all.join("\n")))
+    let (targets, runs) = (by_target(&all).join("\n"), all.join("\n"));
+    Ok(format!("{before}{BEGIN}\n\n{HEAD_OF_TARGETS}\n{targets}\n\n{HEAD_OF_RUNS}\n{runs}\n"))
+}
+
+/// What came of each target, and of all. What its last run has found is open: a target is run again when it is mended.
+fn by_target(runs: &[&str]) -> Vec<String> {
+    let mut targets = BTreeMap::<&str, [f64; 4]>::new();
+    for run in runs {
+        let cells: Vec<&str> = run.split('|').map(str::trim).collect();
+        let number = |at: usize| cells.get(at).and_then(|cell| cell.parse::<f64>().ok()).unwrap_or_default();
+        let target = targets.entry(cells.get(2).copied().unwrap_or_default()).or_default();
+        let [hours, executions, found, _] = *target;
+        *target = [hours + number(4), executions + number(5), found + number(8), number(8)];
+    }
+    let all = targets.values().fold([0.0; 4], |sum, of| std::array::from_fn(|at| sum[at] + of[at]));
+    let row = |name: &str, [hours, executions, found, open]: [f64; 4]| {
+        format!("| {name} | {hours:.3} | {executions:.0} | {found:.0} | {open:.0} |")
+    };
+    targets.iter().map(|(name, of)| row(name, *of)).chain([row("**all**", all)]).collect()
 }
 
 #[cfg(test)]
@@ -138,11 +156,22 @@ mod tests {
     fn rows_are_added_and_summed() {
         let row = Run::read(SAID).unwrap().row("2026-11-21");
         let once = with_rows(&format!("# Fuzzing\n\n{BEGIN}\n"), std::slice::from_ref(&row)).unwrap();
-        let twice = with_rows(&once, &[row]).unwrap();
+        let twice = with_rows(&once, std::slice::from_ref(&row)).unwrap();
         assert!(twice.starts_with("# Fuzzing\n"));
-        assert_eq!(twice.matches("| token |").count(), 2);
-        assert_eq!(twice.matches("| **all** |").count(), 1);
-        assert!(twice.contains("| **0.026** | **9422** |"), "{twice}");
+        assert_eq!(twice.matches(&*row).count(), 2);
+        for sum in ["\n| token | 0.026 | 9422 | 0 | 0 |\n", "\n| **all** | 0.026 | 9422 | 0 | 0 |\n"] {
+            assert_eq!(twice.matches(sum).count(), 1, "{twice}");
+        }
         assert!(with_rows("nothing", &[]).is_err());
+    }
+
+    #[test]
+    fn what_the_last_run_of_a_target_has_found_is_open() {
+        let run = |found: u64| Run { crashes: found, ..Run::read(SAID).unwrap() }.row("2026-11-21");
+        for (runs, said) in [([0, 1], "| 1 | 1 |"), ([1, 0], "| 1 | 0 |")] {
+            let runs = runs.map(run);
+            let [target, all] = &by_target(&runs.each_ref().map(String::as_str))[..] else { panic!() };
+            assert!(target.ends_with(said) && all.ends_with(said), "{target} {all}");
+        }
     }
 }

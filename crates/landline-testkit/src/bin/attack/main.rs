@@ -40,6 +40,10 @@ const PER_ADDRESS: u64 = 200;
 /// Connections that are nobody's of both, such as the bot's and the one of who set up the round.
 const OTHERS: u32 = 20;
 
+/// How long it takes until nothing is to be seen any more of attackers that are gone. Thousands of lines that end at once are
+/// part of the attack, and not of the calm after it.
+const WAKE: Duration = Duration::from_secs(3);
+
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -134,12 +138,13 @@ async fn run(arguments: Arguments) -> Result<bool> {
         };
         let mut attack = Attack::start(&orders)?;
         sleep(Duration::from_secs(arguments.attack_seconds)).await;
-        let under = honest.take();
         let rss_mib = server.process.memory()?.now_kib / 1024;
         let connections =
             server.process.metric("landline_connections").await.context("no count of connections")?;
         let (most_open, cut) = attack.counts();
         attack.child.kill().await?;
+        sleep(WAKE).await;
+        let under = honest.take();
         let name = format!("{kind:?}{}", if one_address { ", one address" } else { "" });
         rounds.push(Round { name, calm, under, most_open, cut, rss_mib, connections });
     }

@@ -171,7 +171,9 @@ fn check() -> Result<()> {
 
 fn web_chat() -> Result<()> {
     step("Web Chat bundle, from npm");
-    command("npm", ["ci", "--no-audit", "--no-fund"]).dir(root().join("crates/landline/webchat")).run()
+    command("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+        .dir(root().join("crates/landline/webchat"))
+        .run()
 }
 
 fn demo(arguments: &[String]) -> Result<()> {

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use hyper::Method;
 use landline_testkit::bad_bot::{BadBot, HUGE, Way};
 use landline_testkit::in_process::socket::texts_of;
-use landline_testkit::in_process::{Call, Person, Reply, TestServer, message};
+use landline_testkit::in_process::{Call, Person, TestServer, message};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -20,12 +20,16 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const SLACK: Duration = Duration::from_secs(8);
 
 async fn world() -> (TestServer, BadBot, BadBot) {
+    world_with(DEADLINE).await
+}
+
+async fn world_with(bot_deadline: Duration) -> (TestServer, BadBot, BadBot) {
     let (bot, other) = (BadBot::start().await.expect("a bot"), BadBot::start().await.expect("a bot"));
     let endpoint = other.endpoint().parse().expect("a URL");
     let server = TestServer::builder()
         .http_bot(&bot.endpoint())
         .configure(|config| {
-            config.limits.domain.bot_deadline = DEADLINE;
+            config.limits.domain.bot_deadline = bot_deadline;
             config.limits.domain.order_grace = Duration::ZERO;
             config.bots[1].endpoint = endpoint;
         })
@@ -155,7 +159,8 @@ fn resident_bytes() -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_answers_of_64_mib_need_little_memory() {
     const ANSWERS: usize = 64;
-    let (server, bot, _other) = world().await;
+    // So many answers take their time on a machine that is busy, and none of them is to be late.
+    let (server, bot, _other) = world_with(SLACK).await;
     let people = join_all((0..ANSWERS).map(|_| server.person("ann"))).await;
     let before = resident_bytes();
     for way in [Way::HugeLength, Way::HugeChunk, Way::HugeUntilClose, Way::HugeHeader] {
@@ -171,11 +176,10 @@ async fn many_answers_of_64_mib_need_little_memory() {
                     Err(_) => most = most.max(resident_bytes()),
                 }
             };
-            let told = |reply: &Reply| matches!(reply.status, 200 | 502 | 504);
-            assert!(replies.iter().all(told), "{way:?} {mode}");
+            assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 502)), "{way:?} {mode}");
             let grown = most.saturating_sub(before);
             // A limit of 1 MiB each, and twice that while a buffer grows; the other tests of this process, too.
-            assert!(grown < ANSWERS * HUGE / 8, "{way:?} {mode}: {grown} bytes more");
+            assert!(grown < ANSWERS * HUGE / 16, "{way:?} {mode}: {grown} bytes more");
         }
     }
 }

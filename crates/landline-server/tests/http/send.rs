@@ -343,24 +343,35 @@ async fn an_invoke_is_answered_in_the_conversation() {
 async fn a_client_that_hangs_up_cancels_nothing() {
     let server = TestServer::start().await;
     let ann = server.person("ann").await;
-    server.bot.then(std::iter::repeat_n(Behaviour::Slow(Duration::from_secs(1), 200), 3));
-    for n in 0..3 {
-        let is_logged = async {
-            while ann.texts().await.len() <= n {
+    let until = async |so_many: &dyn Fn() -> bool| {
+        let reached = async {
+            while !so_many() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::select! {
-            answer = ann.send(&message("ann", &n.to_string())).try_send() => panic!("it was answered already: {answer:?}"),
-            () = is_logged => {}
-        }
-    }
-    let all_delivered = async {
-        while server.bot.texts().len() < 3 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        tokio::time::timeout(Duration::from_secs(30), reached).await.expect("what is waited for within 30 s");
     };
-    tokio::time::timeout(Duration::from_secs(30), all_delivered).await.expect("all three within 30 s");
+    // While the bot has the first one, the others wait for their turn, and have nobody any more who waits for them.
+    server.bot.then([Behaviour::Slow(Duration::from_secs(3), 200)]);
+    let hang_up = async {
+        until(&|| server.bot.texts().len() == 1).await;
+        for n in 1..3 {
+            let is_logged = async {
+                while ann.texts().await.len() <= n {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::select! {
+                answer = ann.send(&message("ann", &n.to_string())).try_send() => {
+                    panic!("it was answered already: {answer:?}")
+                }
+                () = is_logged => {}
+            }
+        }
+        assert_eq!(server.bot.texts(), ["0"], "the others wait for their turn");
+    };
+    let (_, ()) = tokio::join!(ann.say("0"), hang_up);
+    until(&|| server.bot.texts().len() == 3).await;
     assert_eq!(server.bot.texts(), ["0", "1", "2"]);
     assert_eq!(ann.texts().await, ["0", "1", "2"]);
 }

@@ -172,7 +172,7 @@ async fn s75_tokens_and_starts_of_a_site_are_429_and_other_sites_go_on() {
     for limit in ["SiteTokens", "SiteStarts"] {
         let line = format!("landline_throttled_total{{limit=\"{limit}\",outcome=\"Refused\"}}");
         let count = metric(&server, &line).await;
-        assert!(count.is_some_and(|count| count >= 1), "{limit}: {count:?}");
+        assert!(count.is_some_and(|count| count >= 4), "{limit}: {count:?}");
     }
 }
 
@@ -237,7 +237,7 @@ async fn s61_files_and_conversations_of_a_user_are_bounded() {
         call.header("content-disposition", "name=\"file\"; filename=\"a.txt\"").body("hello")
     };
     let (good, throttled) = statuses(30, upload).await;
-    assert!((5..30).contains(&good) && throttled > 0, "{good} {throttled}");
+    assert!((10..30).contains(&good) && throttled > 0, "{good} {throttled}");
 }
 
 #[tokio::test]
@@ -259,6 +259,10 @@ async fn a_poll_is_never_refused_but_shows_nothing_new_for_a_while() {
         }
     }
     assert!((1..=20).contains(&late), "{late}");
+    let mut from_the_start =
+        join_all((0..30).map(|_| ann.poll(""))).await.into_iter().map(|page| page.expect(200));
+    let shows_nothing = from_the_start.find(|page| page.texts().is_empty()).expect("one that is late");
+    assert_eq!(ann.poll(&format!("?watermark={}", shows_nothing.text("watermark"))).await.status, 200);
     // Nobody learns by it of conversations that are not theirs.
     let bob = server.other_operator().person("bob").await;
     server.get(&ann.path("/activities")).bearer(&bob.token).send().await.refused(403, "BadArgument");
